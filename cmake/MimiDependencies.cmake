@@ -1,0 +1,45 @@
+# What we use of others. Everything is a distribution package; a missing one is named together with
+# the Debian package that brings it.
+
+function(mimi_require name package)
+  if(NOT ${name}_FOUND)
+    message(FATAL_ERROR "${name} not found: apt-get install ${package} (scripts/test installs all)")
+  endif()
+endfunction()
+
+find_package(Threads REQUIRED)
+
+find_package(absl QUIET)
+mimi_require(absl libabsl-dev)
+if(absl_VERSION VERSION_LESS 20220623)
+  message(FATAL_ERROR "Abseil ${absl_VERSION} is too old: 20220623 or newer is needed")
+endif()
+find_package(fmt QUIET)
+mimi_require(fmt libfmt-dev)
+find_package(cereal QUIET)
+mimi_require(cereal libcereal-dev)
+# cereal's own target carries no SYSTEM mark in some distributions; its headers do not pass our
+# warnings.
+set_target_properties(cereal::cereal PROPERTIES IMPORTED_NO_SYSTEM OFF)
+
+if(MIMI_BUILD_TESTS)
+  find_package(doctest QUIET)
+  mimi_require(doctest doctest-dev)
+endif()
+
+if(NOT MIMI_CORE_ONLY)
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(libuv QUIET IMPORTED_TARGET libuv>=1.44)
+  mimi_require(libuv "libuv1-dev (1.44 or newer)")
+  add_library(mimi_dep::uv ALIAS PkgConfig::libuv)
+
+  find_package(tomlplusplus QUIET)
+  mimi_require(tomlplusplus libtomlplusplus-dev)
+  find_package(nlohmann_json QUIET)
+  mimi_require(nlohmann_json nlohmann-json3-dev)
+  # Needed by the program only, so looked for only where src/cli is there to use it.
+  if(EXISTS ${PROJECT_SOURCE_DIR}/src/cli/CMakeLists.txt)
+    find_package(CLI11 QUIET)
+    mimi_require(CLI11 libcli11-dev)
+  endif()
+endif()
