@@ -18,9 +18,6 @@ find_package(fmt QUIET)
 mimi_require(fmt libfmt-dev)
 find_package(cereal QUIET)
 mimi_require(cereal libcereal-dev)
-# cereal's own target carries no SYSTEM mark in some distributions; its headers do not pass our
-# warnings.
-set_target_properties(cereal::cereal PROPERTIES IMPORTED_NO_SYSTEM OFF)
 
 if(MIMI_BUILD_TESTS)
   find_package(doctest QUIET)
