@@ -38,7 +38,7 @@ function(mimi_room name)
   add_library(mimi_room::${name} ALIAS mimi_room_${name})
   mimi_defaults(mimi_room_${name})
   list(TRANSFORM ARG_DEPENDS PREPEND mimi_room:: OUTPUT_VARIABLE rooms)
-  target_link_libraries(mimi_room_${name} PUBLIC absl::status cereal::cereal ${rooms} ${ARG_LIBS})
+  target_link_libraries(mimi_room_${name} PUBLIC absl::statusor cereal::cereal ${rooms} ${ARG_LIBS})
   if(ARG_CORE)
     set_property(GLOBAL APPEND PROPERTY MIMI_CORE_ROOMS ${name})
     set_property(GLOBAL APPEND PROPERTY MIMI_CORE_LIBS ${ARG_LIBS})
@@ -64,7 +64,7 @@ function(mimi_archive target rooms libs)
   target_include_directories(${target}
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(${target} PUBLIC absl::status cereal::cereal Threads::Threads ${libs})
+  target_link_libraries(${target} PUBLIC absl::statusor cereal::cereal Threads::Threads ${libs})
 endfunction()
 
 # mimi_aggregate(): mimi::core out of the CORE rooms, mimi::mimi out of all.
@@ -124,7 +124,7 @@ function(mimi_c_abi)
   target_include_directories(mimi_c PUBLIC ${includes})
   target_compile_definitions(mimi_c PRIVATE MIMI_C_CORE_ONLY=0)
   target_link_libraries(mimi_c
-    PRIVATE $<BUILD_INTERFACE:absl::status> $<BUILD_INTERFACE:cereal::cereal>
+    PRIVATE $<BUILD_INTERFACE:absl::statusor> $<BUILD_INTERFACE:cereal::cereal>
             $<BUILD_INTERFACE:Threads::Threads>)
   foreach(lib IN LISTS libs)
     target_link_libraries(mimi_c PRIVATE $<BUILD_INTERFACE:${lib}>)
@@ -172,7 +172,7 @@ function(mimi_test name)
   add_executable(test_${name} ${ARG_SOURCES})
   mimi_defaults(test_${name})
   list(TRANSFORM ARG_DEPENDS PREPEND mimi_room:: OUTPUT_VARIABLE rooms)
-  target_link_libraries(test_${name} PRIVATE ${rooms} ${ARG_LIBS} absl::status cereal::cereal
+  target_link_libraries(test_${name} PRIVATE ${rooms} ${ARG_LIBS} absl::statusor cereal::cereal
                                              doctest::doctest Threads::Threads)
   if(NOT ARG_NO_MAIN)
     target_link_libraries(test_${name} PRIVATE mimi_doctest_main)
@@ -200,7 +200,7 @@ function(mimi_fuzz name)
   add_executable(fuzz_${name} ${ARG_SOURCES})
   mimi_defaults(fuzz_${name})
   list(TRANSFORM ARG_DEPENDS PREPEND mimi_room:: OUTPUT_VARIABLE rooms)
-  target_link_libraries(fuzz_${name} PRIVATE ${rooms} ${ARG_LIBS} absl::status cereal::cereal)
+  target_link_libraries(fuzz_${name} PRIVATE ${rooms} ${ARG_LIBS} absl::statusor cereal::cereal)
   if(MIMI_BUILD_FUZZERS)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   else()
@@ -223,7 +223,7 @@ function(mimi_bench name)
   add_executable(bench_${name} ${ARG_SOURCES})
   mimi_defaults(bench_${name})
   list(TRANSFORM ARG_DEPENDS PREPEND mimi_room:: OUTPUT_VARIABLE rooms)
-  target_link_libraries(bench_${name} PRIVATE mimi_bench_main ${rooms} ${ARG_LIBS} absl::status
+  target_link_libraries(bench_${name} PRIVATE mimi_bench_main ${rooms} ${ARG_LIBS} absl::statusor
                                               cereal::cereal Threads::Threads)
   mimi_add_ctest(bench_${name} LABELS bench COMMAND bench_${name} --smoke)
 endfunction()
