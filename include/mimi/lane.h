@@ -9,10 +9,12 @@
 /// `publish.put_ns`). A ring that is full says so at once; what is lost is counted, seen, and
 /// repaired by one resync.
 ///
-///     Lane* lane = *publisher->OpenLane();          // or Engine::OpenLane; on the loop thread,
-///     once per packet thread … lane->Put(flow);                              // the packet thread,
-///     from here on (typed.h) if (lane->ResyncWanted()) { walk.Start(); }   // one atomic load; see
-///     "Resync" … lane->Close();                                // what was put is still sent
+///     Lane* lane = *publisher->OpenLane();          // on the loop thread, one per packet thread
+///     …
+///     lane->Put(flow);                              // the packet thread, from here on; typed.h
+///     if (lane->ResyncWanted()) { walk.Start(); }   // one atomic load; see "Resync"
+///     …
+///     lane->Close();                                // what was put is still sent
 ///
 /// **Claim** is the way without a copy: it gives the place of the row in the ring, to be filled and
 /// committed, or left. A claim that is never committed blocks this lane only, and costs nothing.
@@ -35,9 +37,10 @@
 /// most one drain (200 µs while records come) too old.
 ///
 /// Threads: one producer: one thread at a time calls these functions. lost() and Confirmed() may be
-/// called by any. Lifetime: until Close(), also when the publisher or engine goes first (then
-/// nothing is sent any more). A thread that ends without Close() harms nothing: what it put is
-/// sent; but a resync waits for its walk until someone closes the lane.
+/// called by any.
+/// Lifetime: until Close(), also when the publisher or engine goes first (then nothing is sent any
+/// more). A thread that ends without Close() harms nothing: what it put is sent; but a resync waits
+/// for its walk until someone closes the lane.
 
 #include <atomic>
 #include <cstddef>

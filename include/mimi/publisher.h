@@ -8,13 +8,12 @@
 /// An Engine has a publisher for each table that it writes; this header is for those who link the
 /// writing half alone, and for the options that both share.
 ///
-///     auto publisher = *NewPublisher(StateSchema::Of<LbFlow>(), OriginOf("edge1"), *sink,
-///     SystemClock(), {}); Lane* lane = *publisher->OpenLane();              // lane.h: for a
-///     packet thread publisher->SetTerm(claimed.term);                 // store.h: Claim; until
-///     then nothing is sent while (running) {
-///       publisher->Tick(clock.now());                   // drains, seals, sends, sends again
-///       SleepUntil(publisher->NextDeadline());          // 200 µs while records come, up to 10 ms
-///       when quiet
+///     auto publisher = *NewPublisher(schema, OriginOf("edge1"), *sink, SystemClock(), {});
+///     Lane* lane = *publisher->OpenLane();         // lane.h: for a packet thread
+///     publisher->SetTerm(claimed.term);            // store.h: Claim; until then nothing is sent
+///     while (running) {
+///       publisher->Tick(clock.now());              // drains, seals, sends, sends again
+///       SleepUntil(publisher->NextDeadline());     // 200 µs while records come, 10 ms when quiet
 ///     }
 ///
 /// While the sink keeps up, records go straight from ring to batch. While it is behind, what waits

@@ -17,9 +17,11 @@
 ///
 /// - head is released after the slot's bytes: the consumer's acquire of head sees them whole.
 /// - tail is released after the consumer's reads: the producer's acquire of tail may write over
-/// them. Each side keeps what it writes, and its last look at the other, on a cache line of its
-/// own; a consumer that sleeps between drains therefore costs the producer one miss a drain, not
-/// one a record.
+///   them.
+///
+/// Each side keeps what it writes, and its last look at the other, on a cache line of its own; a
+/// consumer that sleeps between drains therefore costs the producer one miss a drain, not one a
+/// record.
 ///
 /// Threads: one producer, one consumer.
 

@@ -3,11 +3,9 @@
 
 // Pump: everything between the lanes of one (table, origin) and one sink.
 //
-//   lanes ═ring═▶ ┐           ┌──────── quick: nothing waits ────────┐
-//                 ├─ EraseHold ┤                                     ├─▶ builder ─Seal─▶ Window
-//                 ─Apply─▶ sink
-//   Offer(draft) ─┘           └─▶ Pending (one entry per key, FIFO) ─┘                  ◀─
-//   confirmed ─
+//   lanes ═ring═▶ ┐            ┌── quick: nothing waits ──┐
+//                 ├─ EraseHold ┤                          ├─▶ builder ─Seal─▶ Window ─Apply─▶ sink
+//   Offer(draft) ─┘            └─▶ Pending (FIFO by key) ─┘                     ◀─ confirmed ─
 //
 // The pump owns no timer and no descriptor (but the wake-up): its owner calls Tick(now) at
 // NextDeadline(). Its parts:
