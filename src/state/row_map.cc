@@ -1,0 +1,315 @@
+#include "src/state/row_map.h"
+
+#include <algorithm>
+#include <random>
+
+#include "src/base/bytes.h"
+
+namespace mimi {
+namespace {
+
+// Slots and rows that each record moves on while something grows. 2 slots are enough to be done in
+// time; 8 are a cache line.
+constexpr std::size_t kSlotsPerRecord = 8;
+constexpr std::size_t kRowsPerRecord = 4;
+constexpr std::size_t kMaxOrigins = 0xFFFF;
+
+std::uint64_t RandomSeed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+// memcmp for the 4 to 40 bytes that keys have, without a call: the last two words may overlap.
+bool SameKey(const std::byte* a, const std::byte* b, std::size_t size) {
+  if (size < 8) {
+    return std::memcmp(a, b, size) == 0;
+  }
+  std::size_t at = 0;
+  for (; at + 8 < size; at += 8) {
+    if (LoadLe<std::uint64_t>(a + at) != LoadLe<std::uint64_t>(b + at)) {
+      return false;
+    }
+  }
+  return LoadLe<std::uint64_t>(a + size - 8) == LoadLe<std::uint64_t>(b + size - 8);
+}
+
+void Count(RowMap::Outcome outcome, RowMap::Counts* counts) {
+  switch (outcome) {
+    case RowMap::Outcome::kInserted:
+      ++counts->inserted;
+      return;
+    case RowMap::Outcome::kReplaced:
+      ++counts->replaced;
+      return;
+    case RowMap::Outcome::kErased:
+      ++counts->erased;
+      return;
+    case RowMap::Outcome::kNoSuchRow:
+      ++counts->no_such_row;
+      return;
+    case RowMap::Outcome::kStale:
+      ++counts->stale;
+      return;
+    case RowMap::Outcome::kTableFull:
+      ++counts->table_full;
+      return;
+  }
+}
+
+}  // namespace
+
+// References in the index: a row's number + 1, or a tombstone's place with the top bit set.
+
+RowMap::RowMap(const StateSchema& schema, const Limits& limits)
+    : schema_(schema),
+      limits_(limits),
+      key_size_(schema.key_size()),
+      row_size_(schema.row_size()),
+      hash_(RandomSeed()),
+      slab_(schema.row_size()),
+      tombstones_(schema.key_size()),
+      group_(new Pending[kGroup]) {
+  limits_.max_rows = std::min<std::size_t>(limits_.max_rows, RowSlab::kMaxEntries);
+  if (limits_.max_tombstones == 0) {
+    limits_.max_tombstones = limits_.max_rows;
+  }
+  limits_.max_tombstones = std::clamp<std::size_t>(limits_.max_tombstones, 1, RowSlab::kMaxEntries);
+}
+
+RowMap::Counts RowMap::Apply(const BatchView& batch, MonotonicTime now, Position position,
+                             std::span<Outcome> outcomes) {
+  Counts counts;
+  const std::size_t size = batch.size();
+  for (std::size_t first = 0; first < size; first += kGroup) {
+    const std::size_t group = std::min(kGroup, size - first);
+    index_.Step(group, group * kSlotsPerRecord);
+    slab_.Step(group * kRowsPerRecord);
+    for (std::size_t i = 0; i < group; ++i) {
+      group_[i].record = batch[first + i];
+      group_[i].tag = TagOf(group_[i].record.key);
+      index_.Prefetch(group_[i].tag);
+    }
+    for (std::size_t i = 0; i < group; ++i) {
+      const std::uint32_t reference = index_.Guess(group_[i].tag);
+      if (reference != 0 && !Tombstones::IsReference(reference)) {
+        slab_.Prefetch(reference - 1);
+      }
+    }
+    for (std::size_t i = 0; i < group; ++i) {
+      const Outcome outcome = ApplyOne(group_[i].record, group_[i].tag, now, position);
+      Count(outcome, &counts);
+      if (!outcomes.empty()) {
+        outcomes[first + i] = outcome;
+      }
+    }
+  }
+  return counts;
+}
+
+RowMap::Outcome RowMap::Apply(const RecordView& record, MonotonicTime now, Position position) {
+  index_.Step(1, kSlotsPerRecord);
+  slab_.Step(kRowsPerRecord);
+  return ApplyOne(record, TagOf(record.key), now, position);
+}
+
+std::uint64_t* RowMap::FindSlot(std::uint32_t tag, std::span<const std::byte> key) {
+  return index_.Find(tag, [&](std::uint32_t reference) {
+    const std::byte* stored = Tombstones::IsReference(reference)
+                                  ? tombstones_.key(tombstones_.PlaceOf(reference)).data()
+                                  : slab_.at(reference - 1) + RowSlab::kMetaSize;
+    return SameKey(stored, key.data(), key_size_);
+  });
+}
+
+RowMap::Outcome RowMap::ApplyOne(const RecordView& record, std::uint32_t tag, MonotonicTime now,
+                                 Position position) {
+  highest_term_ = std::max(highest_term_, record.version.term);
+  std::uint64_t* slot = FindSlot(tag, record.key);
+  std::byte* entry = nullptr;
+  if (slot != nullptr) {
+    const std::uint32_t reference = TagIndex::Reference(*slot);
+    Version stored;
+    if (Tombstones::IsReference(reference)) {
+      stored = tombstones_.version(tombstones_.PlaceOf(reference));
+    } else {
+      entry = slab_.at(reference - 1);
+      stored = RowSlab::LoadVersion(entry);
+    }
+    if (record.version <= stored) {
+      if (entry != nullptr) {
+        RowSlab::SetMark(entry, mark_);
+      }
+      return Outcome::kStale;
+    }
+  }
+  if (record.op != Op::kPut) {
+    return Erase(record, tag, slot, now, position);
+  }
+  return entry != nullptr ? Replace(record, entry) : Insert(record, tag, slot);
+}
+
+RowMap::Outcome RowMap::Replace(const RecordView& record, std::byte* entry) {
+  std::uint16_t origin = 0;
+  if (!InternOrigin(record.origin, &origin)) {
+    return Outcome::kTableFull;
+  }
+  StoreRow(record, origin, entry);
+  return Outcome::kReplaced;
+}
+
+RowMap::Outcome RowMap::Insert(const RecordView& record, std::uint32_t tag,
+                               std::uint64_t* tombstone_slot) {
+  std::uint16_t origin = 0;
+  if (slab_.size() >= limits_.max_rows || !InternOrigin(record.origin, &origin)) {
+    return Outcome::kTableFull;
+  }
+  const std::uint32_t number = slab_.Allocate();
+  if (number == RowSlab::kNone) {
+    return Outcome::kTableFull;
+  }
+  if (tombstone_slot != nullptr) {
+    tombstones_.Clear(tombstones_.PlaceOf(TagIndex::Reference(*tombstone_slot)));
+    TagIndex::Replace(tombstone_slot, number + 1);
+  } else if (!index_.Insert(tag, number + 1)) {
+    slab_.Free(number);
+    return Outcome::kTableFull;
+  }
+  std::byte* entry = slab_.at(number);
+  const std::size_t given = std::min(record.row.size(), row_size_);
+  StoreRow(record, origin, entry);
+  std::memcpy(entry + RowSlab::kMetaSize + given, schema_.default_row().data() + given,
+              row_size_ - given);
+  return Outcome::kInserted;
+}
+
+void RowMap::StoreRow(const RecordView& record, std::uint16_t origin, std::byte* entry) {
+  RowSlab::StoreMeta(entry, {record.version, origin, RowSlab::LiveFlags(mark_)});
+  std::memcpy(entry + RowSlab::kMetaSize, record.row.data(),
+              std::min(record.row.size(), row_size_));
+}
+
+RowMap::Outcome RowMap::Erase(const RecordView& record, std::uint32_t tag, std::uint64_t* slot,
+                              MonotonicTime now, Position position) {
+  std::uint16_t origin = 0;
+  if (!InternOrigin(record.origin, &origin)) {
+    return Outcome::kTableFull;
+  }
+  if (tombstones_.end() - tombstones_.begin() >= limits_.max_tombstones) {
+    tombstones_dropped_ += tombstones_.IsSet(tombstones_.begin()) ? 1U : 0U;
+    PopTombstone();
+    slot = FindSlot(tag, record.key);  // slots have moved, and it may have been this key's
+  }
+  const std::uint64_t place = tombstones_.Push(record.key, record.version, origin, now, position);
+  const std::uint32_t reference = Tombstones::ReferenceOf(place);
+  if (slot == nullptr) {
+    if (!index_.Insert(tag, reference)) {
+      tombstones_.Clear(place);
+      return Outcome::kTableFull;
+    }
+    return Outcome::kNoSuchRow;
+  }
+  const std::uint32_t stored = TagIndex::Reference(*slot);
+  TagIndex::Replace(slot, reference);
+  if (Tombstones::IsReference(stored)) {
+    tombstones_.Clear(tombstones_.PlaceOf(stored));
+    return Outcome::kNoSuchRow;
+  }
+  slab_.Free(stored - 1);
+  return Outcome::kErased;
+}
+
+// Leaves the front of the queue, with its index slot unless it is a hole already.
+void RowMap::PopTombstone() {
+  const std::uint64_t place = tombstones_.begin();
+  if (tombstones_.IsSet(place)) {
+    const std::uint32_t reference = Tombstones::ReferenceOf(place);
+    index_.Erase(index_.Find(TagOf(tombstones_.key(place)),
+                             [reference](std::uint32_t stored) { return stored == reference; }));
+    tombstones_.Clear(place);
+  }
+  tombstones_.PopFront();
+}
+
+std::size_t RowMap::Expire(MonotonicTime now, Position trimmed, std::size_t budget) {
+  std::size_t forgotten = 0;
+  while (budget > 0 && tombstones_.begin() < tombstones_.end()) {
+    const std::uint64_t place = tombstones_.begin();
+    if (tombstones_.IsSet(place)) {
+      if (tombstones_.position(place) > trimmed ||
+          now - tombstones_.at(place) < limits_.tombstone_age) {
+        break;
+      }
+      ++forgotten;
+    }
+    PopTombstone();
+    --budget;
+  }
+  return forgotten;
+}
+
+std::optional<RowMap::Row> RowMap::Find(std::span<const std::byte> key) {
+  if (key.size() != key_size_) {
+    return std::nullopt;
+  }
+  const std::uint64_t* slot = FindSlot(TagOf(key), key);
+  if (slot == nullptr || Tombstones::IsReference(TagIndex::Reference(*slot))) {
+    return std::nullopt;
+  }
+  const std::uint32_t number = TagIndex::Reference(*slot) - 1;
+  return MakeRow(slab_.at(number), number);
+}
+
+std::optional<Version> RowMap::FindVersion(std::span<const std::byte> key) {
+  const std::uint64_t* slot = key.size() == key_size_ ? FindSlot(TagOf(key), key) : nullptr;
+  if (slot == nullptr) {
+    return std::nullopt;
+  }
+  const std::uint32_t reference = TagIndex::Reference(*slot);
+  return Tombstones::IsReference(reference) ? tombstones_.version(tombstones_.PlaceOf(reference))
+                                            : RowSlab::LoadVersion(slab_.at(reference - 1));
+}
+
+bool RowMap::Extend(const StateSchema& longer) {
+  if (longer.row_size() <= row_size_) {
+    return true;
+  }
+  if (!slab_.Extend(longer.default_row())) {
+    return false;
+  }
+  schema_ = longer;
+  row_size_ = longer.row_size();
+  return true;
+}
+
+bool RowMap::Work(std::size_t budget) {
+  index_.Step(0, budget);
+  slab_.Step(budget);
+  return index_.growing() || slab_.extending();
+}
+
+bool RowMap::InternOrigin(Origin origin, std::uint16_t* index) {
+  if (last_origin_ < origins_.size() && origins_[last_origin_] == origin) {
+    *index = last_origin_;
+    return true;
+  }
+  const auto found = std::find(origins_.begin(), origins_.end(), origin);
+  if (found == origins_.end()) {
+    if (origins_.size() >= kMaxOrigins) {
+      return false;
+    }
+    origins_.push_back(origin);
+    last_origin_ = static_cast<std::uint16_t>(origins_.size() - 1);
+  } else {
+    last_origin_ = static_cast<std::uint16_t>(found - origins_.begin());
+  }
+  *index = last_origin_;
+  return true;
+}
+
+std::size_t RowMap::memory_bytes() const {
+  return sizeof(*this) + kGroup * sizeof(Pending) + origins_.capacity() * sizeof(Origin) +
+         schema_.row_size() + index_.memory_bytes() + slab_.memory_bytes() +
+         tombstones_.memory_bytes();
+}
+
+}  // namespace mimi
