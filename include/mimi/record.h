@@ -181,7 +181,8 @@ class BatchView {
 ///     builder.Clear();
 class BatchBuilder {
  public:
-  /// Rows have `schema.row_size()` bytes. `capacity` bounds the batch, in bytes, and is at most kMaxBatchSize.
+  /// Rows have `schema.row_size()` bytes. `capacity` bounds the batch, in bytes; less than one entry needs is raised
+  /// to that, more than kMaxBatchSize lowered. All memory is allocated here.
   BatchBuilder(const StateSchema& schema, Origin origin, std::size_t capacity = 64 * 1024);
 
   std::size_t size() const { return count_; }
@@ -198,7 +199,10 @@ class BatchBuilder {
   /// REQUIRES: no entry without a version so far.
   bool AppendVersioned(const RecordView& record);
 
-  void set_flags(std::uint16_t flags) { flags_ = flags; }
+  /// BatchFlags of the batch being built; Clear() resets them. kBatchVersioned is AppendVersioned's to set.
+  void set_flags(std::uint16_t flags) {
+    flags_ = static_cast<std::uint16_t>((flags & ~kBatchVersioned) | (flags_ & kBatchVersioned));
+  }
 
   /// The batch so far, not sealed: term 0, no checksum, cannot be parsed by others. Valid until the next call.
   BatchView Draft();
@@ -207,6 +211,8 @@ class BatchBuilder {
   void Clear();
 
  private:
+  bool Fits(std::size_t entry_size) const;
+  std::byte* Extend(std::size_t entry_size);
   void WriteHeader(const BatchView::Header& header);
   BatchView::Header MakeHeader(std::uint64_t term, std::uint64_t first_sequence, std::int64_t time_ns) const;
 

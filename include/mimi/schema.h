@@ -30,6 +30,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -187,9 +188,14 @@ class StateSchema::Builder {
   absl::StatusOr<StateSchema> Build();
 
  private:
+  Builder& Add(std::string_view name, FieldType type, std::size_t size, bool key);
+  Field* Last();
+  std::shared_ptr<const Description> Describe();
+
   std::string name_;
   std::uint32_t version_;
   std::vector<Field> fields_;
+  bool misplaced_ = false;  // Default, Enum or Soft came before any field
 };
 
 }  // namespace mimi
