@@ -1,5 +1,8 @@
 # The functions with which rooms, tests, fuzzers, benchmarks and examples are declared.
 
+# What the public headers need: everything of ours links it.
+set(MIMI_PUBLIC_LIBS absl::status absl::statusor cereal::cereal Threads::Threads)
+
 # Adds a directory of ours if it has something to build.
 function(mimi_add_directory directory)
   if(EXISTS ${PROJECT_SOURCE_DIR}/${directory}/CMakeLists.txt)
@@ -38,7 +41,7 @@ function(mimi_room name)
   add_library(mimi_room::${name} ALIAS mimi_room_${name})
   mimi_defaults(mimi_room_${name})
   list(TRANSFORM ARG_DEPENDS PREPEND mimi_room:: OUTPUT_VARIABLE rooms)
-  target_link_libraries(mimi_room_${name} PUBLIC absl::statusor cereal::cereal ${rooms} ${ARG_LIBS})
+  target_link_libraries(mimi_room_${name} PUBLIC ${MIMI_PUBLIC_LIBS} ${rooms} ${ARG_LIBS})
   if(ARG_CORE)
     set_property(GLOBAL APPEND PROPERTY MIMI_CORE_ROOMS ${name})
     set_property(GLOBAL APPEND PROPERTY MIMI_CORE_LIBS ${ARG_LIBS})
@@ -64,7 +67,7 @@ function(mimi_archive target rooms libs)
   target_include_directories(${target}
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(${target} PUBLIC absl::statusor cereal::cereal Threads::Threads ${libs})
+  target_link_libraries(${target} PUBLIC ${MIMI_PUBLIC_LIBS} ${libs})
 endfunction()
 
 # mimi_aggregate(): mimi::core out of the CORE rooms, mimi::mimi out of all.
@@ -90,7 +93,8 @@ function(mimi_aggregate)
   endif()
 endfunction()
 
-# mimi_c_abi(SOURCES … VERSION_SCRIPT file), called by bindings/c: the C ABI.
+# mimi_c_abi(SOURCES … VERSION_SCRIPT file), called by bindings/c: the C ABI. The header is
+# bindings/c/mimi.h; everyone includes it as <mimi/c/mimi.h>, the path it is installed at.
 #
 # mimi_c        libmimi.so.1 over all rooms; exports what the version script lists
 # mimi_c_core   libmimi_c_core.a, the same shim over mimi::core, compiled with MIMI_C_CORE_ONLY=1:
@@ -98,7 +102,9 @@ endfunction()
 function(mimi_c_abi)
   cmake_parse_arguments(ARG "" "VERSION_SCRIPT" "SOURCES" ${ARGN})
   mimi_check_arguments("mimi_c_abi")
-  set(includes $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+  configure_file(${PROJECT_SOURCE_DIR}/bindings/c/mimi.h
+                 ${PROJECT_BINARY_DIR}/include/mimi/c/mimi.h COPYONLY)
+  set(includes $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
   add_library(mimi_c_core STATIC ${ARG_SOURCES})
@@ -123,10 +129,7 @@ function(mimi_c_abi)
   mimi_defaults(mimi_c)
   target_include_directories(mimi_c PUBLIC ${includes})
   target_compile_definitions(mimi_c PRIVATE MIMI_C_CORE_ONLY=0)
-  target_link_libraries(mimi_c
-    PRIVATE $<BUILD_INTERFACE:absl::statusor> $<BUILD_INTERFACE:cereal::cereal>
-            $<BUILD_INTERFACE:Threads::Threads>)
-  foreach(lib IN LISTS libs)
+  foreach(lib IN LISTS MIMI_PUBLIC_LIBS libs)
     target_link_libraries(mimi_c PRIVATE $<BUILD_INTERFACE:${lib}>)
   endforeach()
   # The distribution's static Abseil is not position independent; its CMake package offers the
@@ -172,8 +175,8 @@ function(mimi_test name)
   add_executable(test_${name} ${ARG_SOURCES})
   mimi_defaults(test_${name})
   list(TRANSFORM ARG_DEPENDS PREPEND mimi_room:: OUTPUT_VARIABLE rooms)
-  target_link_libraries(test_${name} PRIVATE ${rooms} ${ARG_LIBS} absl::statusor cereal::cereal
-                                             doctest::doctest Threads::Threads)
+  target_link_libraries(test_${name} PRIVATE ${rooms} ${ARG_LIBS} ${MIMI_PUBLIC_LIBS}
+                                             doctest::doctest)
   if(NOT ARG_NO_MAIN)
     target_link_libraries(test_${name} PRIVATE mimi_doctest_main)
   endif()
@@ -200,7 +203,7 @@ function(mimi_fuzz name)
   add_executable(fuzz_${name} ${ARG_SOURCES})
   mimi_defaults(fuzz_${name})
   list(TRANSFORM ARG_DEPENDS PREPEND mimi_room:: OUTPUT_VARIABLE rooms)
-  target_link_libraries(fuzz_${name} PRIVATE ${rooms} ${ARG_LIBS} absl::statusor cereal::cereal)
+  target_link_libraries(fuzz_${name} PRIVATE ${rooms} ${ARG_LIBS} ${MIMI_PUBLIC_LIBS})
   if(MIMI_BUILD_FUZZERS)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   else()
@@ -223,9 +226,10 @@ function(mimi_bench name)
   add_executable(bench_${name} ${ARG_SOURCES})
   mimi_defaults(bench_${name})
   list(TRANSFORM ARG_DEPENDS PREPEND mimi_room:: OUTPUT_VARIABLE rooms)
-  target_link_libraries(bench_${name} PRIVATE mimi_bench_main ${rooms} ${ARG_LIBS} absl::statusor
-                                              cereal::cereal Threads::Threads)
+  target_link_libraries(bench_${name} PRIVATE mimi_bench_main ${rooms} ${ARG_LIBS}
+                                              ${MIMI_PUBLIC_LIBS})
   mimi_add_ctest(bench_${name} LABELS bench COMMAND bench_${name} --smoke)
+  set_property(GLOBAL APPEND PROPERTY MIMI_BENCHMARKS bench_${name})
 endfunction()
 
 # mimi_example(<name> [CORE] SOURCES … LIBS mimi::core|mimi::mimi|mimi::c … [TEST [args …]])
