@@ -38,11 +38,14 @@ struct PairRow {
   std::uint64_t fence = 0;       ///< the term claimed for the move, 0 while unfenced
   UnixTime since{};              ///< when the phase began
 
+  /// kWanted: the target's sinks are to be active (a move has come to kActivate). A source: it publishes. A sink: it is
+  /// between Activate and Retire.
+  bool active = false;
+
   // kSource and kSink, written by the process that runs the part.
   std::uint64_t node = 0;        ///< Origin
   std::uint64_t beat = 0;        ///< grows with every report: silence can be told from quiet
   bool healthy = false;
-  bool active = false;           ///< a source that publishes; a sink between Activate and Retire
   bool syncing = false;          ///< a resync or a load is running
   Readiness readiness = Readiness::kBlind;
   Phase reached = Phase::kOnPrimary;  ///< the wanted phase that this part has acted upon
@@ -58,16 +61,17 @@ struct PairRow {
   Duration staleness_max{};
   std::uint64_t differing = 0;   ///< a sink: rows that differed at the last audit
   UnixTime audited{};            ///< when that audit ended; 0 if never
+  bool unauditable = false;      ///< a sink that cannot show what it holds (Minion::Audit is Unimplemented)
   std::uint8_t coverage = 0;     ///< a source: 1 begins, 2 ends, 4 walkable, 8 complete
   Text<96> reason;               ///< why not healthy or ready; for kWanted why the move was made
 
   template <class Archive>
   void serialize(Archive& ar) {
     ar(Key(CEREAL_NVP(kind)), Key(CEREAL_NVP(side)), CEREAL_NVP(phase), CEREAL_NVP(writer), CEREAL_NVP(planned), CEREAL_NVP(lease_term),
-       CEREAL_NVP(fence), CEREAL_NVP(since), CEREAL_NVP(node), CEREAL_NVP(beat), CEREAL_NVP(healthy), CEREAL_NVP(active),
+       CEREAL_NVP(fence), CEREAL_NVP(since), CEREAL_NVP(active), CEREAL_NVP(node), CEREAL_NVP(beat), CEREAL_NVP(healthy),
        CEREAL_NVP(syncing), CEREAL_NVP(readiness), CEREAL_NVP(reached), CEREAL_NVP(term), CEREAL_NVP(position), CEREAL_NVP(waiting), CEREAL_NVP(rows),
        CEREAL_NVP(lost), CEREAL_NVP(refused), CEREAL_NVP(resyncs), CEREAL_NVP(staleness_p50), CEREAL_NVP(staleness_p99),
-       CEREAL_NVP(staleness_max), CEREAL_NVP(differing), CEREAL_NVP(audited), CEREAL_NVP(coverage), CEREAL_NVP(reason));
+       CEREAL_NVP(staleness_max), CEREAL_NVP(differing), CEREAL_NVP(audited), CEREAL_NVP(unauditable), CEREAL_NVP(coverage), CEREAL_NVP(reason));
   }
 };
 

@@ -68,8 +68,8 @@ struct BoxOptions {
   bool served() const { return !drivers.empty() || !lanes.empty() || !minions.empty(); }
 };
 
-/// The steps of a move, in the order in which the controller takes them. A planned move takes all, an unplanned one leaves
-/// out those that wait for the old box. Each is announced before and after its effect (ManagerOptions::on_step); the
+/// The steps of a move, in the order in which a planned one takes them. An unplanned one leaves out those that wait for the old box,
+/// and steers first. Each is announced before and after its effect (ManagerOptions::on_step); the
 /// process may die at any of them.
 enum class Step : std::uint8_t {
   kAnnounce,   ///< the phase is written to the control table
@@ -99,6 +99,10 @@ struct ManagerOptions {
   /// A primary without a sink cannot get back the flows born on the minion. false: restore is refused; true: it is
   /// allowed, and those flows are lost with it.
   bool restore_without_state = false;
+  /// This is the pair's only manager, and always will be. While the store cannot be reached, nobody can know whether another
+  /// manager has taken the lease over; so after it ran out, managers stand still until the store is back. Only where no
+  /// other can exist may this one divert away from a dead primary even then. True with two managers is split brain.
+  bool sole = false;
   /// Treat the primary as down when its source is silent this long (it sends a heartbeat each 250 ms). 0: off.
   Duration source_silence{};
   std::function<void(Side to, Step step, StepEdge edge)> on_step;

@@ -11,7 +11,7 @@
 /// - *Divert* and *Restore* are idempotent: asking for what is so already answers OK without disturbing traffic. `done` runs
 ///   when packets really go the new way, as far as this kind of steering can know.
 /// - *Observe* reads the truth from the network, never from memory: after a restart the controller acts on it.
-/// - One call is under way at a time. `guard` is asked immediately before the effect, on the loop thread, after all
+/// - One Divert or Restore is under way at a time; it may come while an Observe still is, and does not wait for it. `guard` is asked immediately before the effect, on the loop thread, after all
 ///   preparations: false means that this manager may not act any more (its lease ran out); answer Aborted and do nothing.
 
 #include <functional>
