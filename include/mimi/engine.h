@@ -4,9 +4,10 @@
 /// \file
 /// Engine: one primary/minion pair, or this process's part of it.
 ///
-/// An engine connects what you give it: for each box that this process serves, its *sources* (drivers, or lanes that your packet
-/// threads write to) and its *sinks* (a minion, or a table that your packet threads read); a store between them; and, in the
-/// process that manages, a policy, liveness and steering. Any mix may live in one process; engines of different processes meet in
+/// An engine connects what you give it: for each box that this process serves, its *sources*
+/// (drivers, or lanes that your packet threads write to) and its *sinks* (a minion, or a table that
+/// your packet threads read); a store between them; and, in the process that manages, a policy,
+/// liveness and steering. Any mix may live in one process; engines of different processes meet in
 /// the store.
 ///
 ///     EngineOptions options;
@@ -16,15 +17,17 @@
 ///     std::unique_ptr<Engine> engine = *NewEngine(std::move(options), *loop);
 ///     Lane* lane = *engine->OpenLane(Side::kPrimary, StateSchema::Of<LbFlow>());
 ///     …                                   // packet threads: lane->Put(flow)
-///     engine->Run();                      // or PollFd(), NextDeadline(), RunOnce() in a loop of yours
+///     engine->Run();                      // or PollFd() and RunOnce() in a loop of yours
 ///
-/// What it promises (DESIGN.md): state reaches the other box's sinks as it arrives; nothing is lost silently; who writes is
-/// fenced by term; planned moves drain before they redirect and claim last, unplanned ones divert at once; a restart at any
-/// step ends in a correct state.
+/// What it promises (DESIGN.md): state reaches the other box's sinks as it arrives; nothing is lost
+/// silently; who writes is fenced by term; planned moves drain before they redirect and claim last,
+/// unplanned ones divert at once; a restart at any step ends in a correct state.
 ///
-/// Threads: everything on the loop's thread, except Report(), Post-like calls marked "any thread", and lanes (publisher.h).
-/// Lifetime: the loop, store, drivers, minions, liveness, policy and steering outlive the engine. Destroying it is like a crash of
-/// the process: nothing in the data plane changes. Stop() first drains what lanes still hold.
+/// Threads: everything on the loop's thread, except Report(), Post-like calls marked "any thread",
+/// and lanes (publisher.h).
+/// Lifetime: the loop, store, drivers, minions, liveness, policy and steering outlive the engine.
+/// Destroying it is like a crash of the process: nothing in the data plane changes. Stop() first
+/// drains what lanes still hold.
 
 #include <array>
 #include <chrono>
@@ -38,6 +41,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "mimi/control.h"
 #include "mimi/driver.h"
 #include "mimi/failover.h"
@@ -62,15 +66,16 @@ struct BoxOptions {
   std::vector<Minion*> minions;
   /// The coverage of the lanes' tables (a driver knows its own).
   Coverage lane_coverage;
-  /// Rows of tables whose coverage lacks ends age by this duration field, counted from their last Put (DESIGN "Expiry").
+  /// Rows of tables whose coverage lacks ends age by this duration field, counted from their last
+  /// Put (DESIGN "Expiry").
   std::string age_field = "idle_timeout";
 
   bool served() const { return !drivers.empty() || !lanes.empty() || !minions.empty(); }
 };
 
-/// The steps of a move, in the order in which a planned one takes them. An unplanned one leaves out those that wait for the old box,
-/// and steers first. Each is announced before and after its effect (ManagerOptions::on_step); the
-/// process may die at any of them.
+/// The steps of a move, in the order in which a planned one takes them. An unplanned one leaves out
+/// those that wait for the old box, and steers first. Each is announced before and after its effect
+/// (ManagerOptions::on_step); the process may die at any of them.
 enum class Step : std::uint8_t {
   kAnnounce,   ///< the phase is written to the control table
   kCatchUp,    ///< restore: the primary has been loaded, follows, and an audit found no difference
@@ -81,37 +86,44 @@ enum class Step : std::uint8_t {
   kClaim,      ///< the term changes hands
   kCommit,     ///< the new phase and writer are written
 };
-inline constexpr std::array kSteps = {Step::kAnnounce, Step::kCatchUp,   Step::kDrain, Step::kActivate,
-                                      Step::kSteer,    Step::kDrainTail, Step::kClaim, Step::kCommit};
+inline constexpr std::array kSteps = {Step::kAnnounce, Step::kCatchUp, Step::kDrain,
+                                      Step::kActivate, Step::kSteer,   Step::kDrainTail,
+                                      Step::kClaim,    Step::kCommit};
 std::string_view StepName(Step step);
 enum class StepEdge : std::uint8_t { kBefore, kAfter };
 
-/// What this process needs to manage the pair. Several managers may run; a lease in the store lets exactly one act.
+/// What this process needs to manage the pair. Several managers may run; a lease in the store lets
+/// exactly one act.
 struct ManagerOptions {
   FailoverPolicy* policy = nullptr;  ///< required
   Steering* steering = nullptr;      ///< required
   std::vector<Liveness*> liveness;
   Duration lease_ttl = std::chrono::seconds(3);
-  /// The longest that kDrain, kDrainTail and kCatchUp may each wait before a planned move is given up and undone.
+  /// The longest that kDrain, kDrainTail and kCatchUp may each wait before a planned move is given
+  /// up and undone.
   Duration step_timeout = std::chrono::seconds(30);
   /// A tail this short counts as drained before the redirect, in feed positions.
   std::uint64_t short_tail = 256;
-  /// A primary without a sink cannot get back the flows born on the minion. false: restore is refused; true: it is
-  /// allowed, and those flows are lost with it.
+  /// A primary without a sink cannot get back the flows born on the minion. false: restore is
+  /// refused; true: it is allowed, and those flows are lost with it.
   bool restore_without_state = false;
-  /// This is the pair's only manager, and always will be. While the store cannot be reached, nobody can know whether another
-  /// manager has taken the lease over; so after it ran out, managers stand still until the store is back. Only where no
-  /// other can exist may this one divert away from a dead primary even then. True with two managers is split brain.
-  bool sole = false;
-  /// Treat the primary as down when its source is silent this long (it sends a heartbeat each 250 ms). 0: off.
+  /// Treat the primary as down when its source is silent this long (it sends a heartbeat each 250
+  /// ms). 0: off.
   Duration source_silence{};
+  /// This is the pair's only manager, and always will be. While the store cannot be reached, nobody
+  /// can know whether another manager has taken the lease over; so after it ran out, managers stand
+  /// still until the store is back. Only where no other can exist may this one divert away from a
+  /// dead primary even then. True with two managers is split brain.
+  bool sole = false;
   std::function<void(Side to, Step step, StepEdge edge)> on_step;
 };
 
 /// Something worth telling an operator: state changes, never one per record.
 struct PairEvent {
   UnixTime at{};
-  std::string kind;    ///< "phase", "readiness", "liveness", "decision", "claim", "fenced", "lost", "resync", "load", "audit", "error"
+  /// "phase", "readiness", "liveness", "decision", "claim", "fenced", "lost", "resync", "load",
+  /// "audit" or "error".
+  std::string kind;
   std::string detail;
 };
 
@@ -121,7 +133,8 @@ struct EngineOptions {
   BoxOptions primary;
   BoxOptions minion;
   std::optional<ManagerOptions> manager;
-  /// Whether the boxes claim in shared mode (steering is passive). Must be the same in every process of the pair.
+  /// Whether the boxes claim in shared mode (steering is passive). Must be the same in every
+  /// process of the pair.
   bool shared_claims = false;
 
   PublisherOptions publish;
@@ -138,8 +151,8 @@ struct EngineOptions {
 
 struct AuditResult {
   std::uint64_t compared = 0;
-  std::uint64_t missing = 0;    ///< in the store, not in the data plane
-  std::uint64_t extra = 0;      ///< in the data plane, not in the store
+  std::uint64_t missing = 0;  ///< in the store, not in the data plane
+  std::uint64_t extra = 0;    ///< in the data plane, not in the store
   std::uint64_t different = 0;
   std::uint64_t repaired = 0;
   std::vector<std::string> findings;  ///< the first 16, in words
@@ -148,7 +161,7 @@ struct AuditResult {
 
 /// One part of a box as the control table shows it, wherever it runs.
 struct PartStatus {
-  bool heard = false;        ///< a report came within blind_after
+  bool heard = false;  ///< a report came within blind_after
   Duration since_heard{};
   PairRow report;
 };
@@ -170,10 +183,12 @@ class Engine {
 
   virtual ~Engine() = default;
 
-  /// Opens the tables, starts drivers and sinks. Called by the first RunOnce() or Run() if you don't. Errors of the store's kind come
-  /// later, as events and status: the engine waits for a store that is not there.
+  /// Opens the tables, starts drivers and sinks. Called by the first RunOnce() or Run() if you
+  /// don't. Errors of the store's kind come later, as events and status: the engine waits for a
+  /// store that is not there.
   virtual absl::Status Start() = 0;
-  /// Drains the lanes, releases the lease, stops drivers. `done` runs when everything accepted is confirmed, or at the deadline.
+  /// Drains the lanes, releases the lease, stops drivers. `done` runs when everything accepted is
+  /// confirmed, or at the deadline.
   virtual void Stop(Duration deadline, StatusCallback done) = 0;
 
   /// The loop's doors, so that firmware needs to know one object only (loop.h).
@@ -183,19 +198,22 @@ class Engine {
   virtual void Run() = 0;
   virtual Loop& loop() = 0;
 
-  /// A lane for one producing thread. Loop thread; the lane then belongs to its thread. It lives until it is closed (publisher.h) and
-  /// the engine is gone. Errors: NotFound (the table is not in BoxOptions::lanes), FailedPrecondition (closed engine).
+  /// A lane for one producing thread. Loop thread; the lane then belongs to its thread. It lives
+  /// until it is closed (publisher.h) and the engine is gone. Errors: NotFound (the table is not in
+  /// BoxOptions::lanes), FailedPrecondition (closed engine).
   virtual absl::StatusOr<Lane*> OpenLane(Side side, const StateSchema& schema) = 0;
 
   /// Tells the engine what a liveness that lives elsewhere has seen. Any thread.
   virtual void Report(LivenessEvent event) = 0;
 
-  /// A planned move asked for by an operator. `done` runs at its end. Errors: FailedPrecondition (not ready; the reason says what is
-  /// missing), Aborted (this process is not the acting manager, or lost the lease), Unimplemented (no manager here).
+  /// A planned move asked for by an operator. `done` runs at its end. Errors: FailedPrecondition
+  /// (not ready; the reason says what is missing), Aborted (this process is not the acting manager,
+  /// or lost the lease), Unimplemented (no manager here).
   virtual void Divert(StatusCallback done) = 0;
   virtual void Restore(StatusCallback done) = 0;
 
-  /// Compares the sinks of `side` that live here with the store, and repairs them. Errors: NotFound (no sink here), Unimplemented.
+  /// Compares the sinks of `side` that live here with the store, and repairs them. Errors: NotFound
+  /// (no sink here), Unimplemented.
   virtual void Audit(Side side, AuditCallback done) = 0;
 
   virtual PairStatus status() const = 0;

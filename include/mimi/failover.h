@@ -12,9 +12,10 @@
 /// Threads: pure; any.
 /// Lifetime: outlives the engine that it is given to.
 ///
-/// Implementing: Decide has no memory and no side effect; everything that a policy may weigh, history included, stands in the
-/// view. It is asked after every event, and again at `retry_at`. The controller, not the policy, keeps promises 3 and 4 (order,
-/// fencing); a decision that cannot be carried out now is refused there with its reason, and asked again.
+/// Implementing: Decide has no memory and no side effect; everything that a policy may weigh,
+/// history included, stands in the view. It is asked after every event, and again at `retry_at`.
+/// The controller, not the policy, keeps promises 3 and 4 (order, fencing); a decision that cannot
+/// be carried out now is refused there with its reason, and asked again.
 
 #include <cstdint>
 #include <optional>
@@ -37,7 +38,7 @@ enum class Readiness : std::uint8_t {
   kReady,     ///< minion warm and healthy, nothing lost, staleness within `max_staleness`
   kSyncing,   ///< a load or a resync is running
   kDegraded,  ///< usable, known to be incomplete or stale
-  kBlind,     ///< driver or minion not heard for `blind_after`, or the source cannot tell live flows
+  kBlind,  ///< driver or minion not heard for `blind_after`, or the source cannot tell live flows
 };
 std::string_view ReadinessName(Readiness readiness);
 
@@ -46,12 +47,13 @@ struct BoxView {
   Health health = Health::kUnknown;  ///< by liveness
   MonotonicTime health_since;
   std::string health_reason;
-  bool usable = false;               ///< as a target: its sink is heard and healthy (a primary: it can be written to, or needs no state)
-  bool writable = false;             ///< it has a sink: state can be given to it
+  /// As a target: its sink is heard and healthy. A primary: it can be written to, or needs no state.
+  bool usable = false;
+  bool writable = false;  ///< it has a sink: state can be given to it
   Readiness readiness = Readiness::kBlind;
-  std::string readiness_reason;      ///< every reason, in words
-  std::uint64_t rows = 0;            ///< confirmed in its data plane
-  std::uint64_t rows_behind = 0;     ///< positions between the feed's head and what it confirmed
+  std::string readiness_reason;   ///< every reason, in words
+  std::uint64_t rows = 0;         ///< confirmed in its data plane
+  std::uint64_t rows_behind = 0;  ///< positions between the feed's head and what it confirmed
 };
 
 /// One finished or failed move, newest last in PairView::moves.
@@ -69,8 +71,8 @@ struct PairView {
   Side traffic = Side::kPrimary;  ///< where it really goes, as observed
   BoxView primary;
   BoxView minion;
-  bool unfenced = false;          ///< traffic was moved while the store could not be asked
-  std::span<const Move> moves;    ///< the last 16
+  bool unfenced = false;        ///< traffic was moved while the store could not be asked
+  std::span<const Move> moves;  ///< the last 16
   const BoxView& box(Side side) const { return side == Side::kPrimary ? primary : minion; }
 };
 

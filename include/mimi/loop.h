@@ -4,21 +4,23 @@
 /// \file
 /// Loop: the reactor that everything with a descriptor or a timer runs on.
 ///
-/// The library never insists on a loop of its own. Firmware with a poll loop takes the doors: watch PollFd() for
-/// reading, and call RunOnce() when it is readable or NextDeadline() has come. A program without a loop calls Run().
+/// The library never insists on a loop of its own. Firmware with a poll loop takes the doors: watch
+/// PollFd() for reading, and call RunOnce() when it is readable or NextDeadline() has come. A
+/// program without a loop calls Run().
 ///
-///     std::unique_ptr<Loop> loop = NewEpollLoop();      // mimi::core; NewUvLoop() (builtin/uv_loop.h) runs on libuv
+///     std::unique_ptr<Loop> loop = *NewEpollLoop();  // mimi::core; builtin/uv_loop.h has libuv
 ///     pollfd fds[] = {{.fd = loop->PollFd(), .events = POLLIN}, {… yours …}};
 ///     poll(fds, 2, …);                                  // timers wake PollFd() as well
 ///     loop->RunOnce();
 ///
-/// Threads: one thread runs a loop, and everything that is bound to it lives on that thread; Post() and Stop() are
-/// the exceptions, any thread may call them.
+/// Threads: one thread runs a loop, and everything that is bound to it lives on that thread; Post()
+/// and Stop() are the exceptions, any thread may call them.
 /// Lifetime: outlives everything bound to it.
 ///
-/// Implementing: callbacks run only inside RunOnce() or Run(), one at a time; a callback may call everything here but those two
-/// and may cancel or unwatch itself and others, whose callbacks then do not run any more. A loop on a virtual clock
-/// (tests, the simulator) has no descriptors: PollFd() is -1 and WatchFd is Unimplemented.
+/// Implementing: callbacks run only inside RunOnce() or Run(), one at a time; a callback may call
+/// everything here but those two and may cancel or unwatch itself and others, whose callbacks then
+/// do not run any more. A loop on a virtual clock (tests, the simulator) has no descriptors:
+/// PollFd() is -1 and WatchFd is Unimplemented.
 
 #include <cstdint>
 #include <functional>
@@ -27,6 +29,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "mimi/types.h"
 
 namespace mimi {
@@ -48,14 +51,17 @@ using TimerId = std::uint64_t;  ///< 0 is none
 
 class Loop : public Clock {
  public:
-  /// Calls `fire` once, at `at` or soon after, on the loop thread. Microseconds count: the pump's tick is 200 µs.
+  /// Calls `fire` once, at `at` or soon after, on the loop thread. Microseconds count: the pump's
+  /// tick is 200 µs.
   virtual TimerId At(MonotonicTime at, std::function<void()> fire) = 0;
   /// Harmless when it has fired.
   virtual void Cancel(TimerId timer) = 0;
 
-  /// Calls `ready` with IoEvents whenever `fd` has one of `events` (level-triggered; errors and hang-ups always count).
-  /// A second call for the same fd replaces the first. The fd stays the caller's, who unwatches it before closing.
-  virtual absl::Status WatchFd(int fd, std::uint32_t events, std::function<void(std::uint32_t)> ready) = 0;
+  /// Calls `ready` with IoEvents whenever `fd` has one of `events` (level-triggered; errors and
+  /// hang-ups always count). A second call for the same fd replaces the first. The fd stays the
+  /// caller's, who unwatches it before closing.
+  virtual absl::Status WatchFd(int fd, std::uint32_t events,
+                               std::function<void(std::uint32_t)> ready) = 0;
   virtual void UnwatchFd(int fd) = 0;
 
   /// Runs `task` on the loop thread, soon, never inside the call, in order. Any thread.

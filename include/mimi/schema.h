@@ -4,22 +4,23 @@
 /// \file
 /// StateSchema: what one table of a middlebox's state looks like.
 ///
-/// Every middlebox keeps its own kind of state, so the kind is data, not code: a name, typed fields, and
-/// which of them are the key. A table has one schema. From the schema follows the *row*: all fields, key
-/// first, packed without padding, integers little-endian, addresses in network order. A row has a fixed
-/// size, and is copied, hashed and compared as bytes; nothing on the hot path parses.
+/// Every middlebox keeps its own kind of state, so the kind is data, not code: a name, typed
+/// fields, and which of them are the key. A table has one schema. From the schema follows the
+/// *row*: all fields, key first, packed without padding, integers little-endian, addresses in
+/// network order. A row has a fixed size, and is copied, hashed and compared as bytes; nothing on
+/// the hot path parses.
 ///
 /// Three ways to one:
 ///
-///     const StateSchema& a = StateSchema::Of<LbFlow>();                       // a C++ struct, typed.h
+///     const StateSchema& a = StateSchema::Of<LbFlow>();                  // a C++ struct, typed.h
 ///     absl::StatusOr<StateSchema> b = StateSchema::Builder("lb.flow", 1)      // at run time
 ///         .Key("client_ip", FieldType::kIpv4).Key("client_port", FieldType::kPort)
 ///         .Value("backend_ip", FieldType::kIpv4).Build();
-///     absl::StatusOr<StateSchema> c = StateSchema::FromToml(text, "lb.toml");  // an operator's definition
+///     absl::StatusOr<StateSchema> c = StateSchema::FromToml(text, file);  // an operator's
 ///
-/// Evolution: the key never changes; value fields may be appended, each with a default, and nothing else
-/// may change. Schemas that differ only in how many of these fields they know are of one *line*: rows of
-/// either length are understood by both (see fingerprint()).
+/// Evolution: the key never changes; value fields may be appended, each with a default, and nothing
+/// else may change. Schemas that differ only in how many of these fields they know are of one
+/// *line*: rows of either length are understood by both (see fingerprint()).
 ///
 /// Threads: immutable; any.
 /// Lifetime: a value that shares its description; copying is cheap.
@@ -76,10 +77,11 @@ struct Field {
   std::uint16_t size = 0;    ///< bytes in the row
   std::uint16_t offset = 0;  ///< from the start of the row; set by Build()
   bool key = false;
-  /// Left out when tables are audited: timers, protocol state, and whatever else may differ without harm.
+  /// Left out when tables are audited: timers, protocol state, and whatever else may differ without
+  /// harm.
   bool soft = false;
-  std::vector<EnumValue> values;          ///< kEnum only
-  std::vector<std::byte> default_value;   ///< `size` bytes; zeros unless given
+  std::vector<EnumValue> values;         ///< kEnum only
+  std::vector<std::byte> default_value;  ///< `size` bytes; zeros unless given
   friend bool operator==(const Field&, const Field&) = default;
 };
 
@@ -94,21 +96,24 @@ class StateSchema {
  public:
   class Builder;
 
-  /// The schema of a struct; built once, on the first call. Defined in typed.h. A struct that cannot be
-  /// a row (a key field after a value field, two fields of one name, …) ends the program at this call
-  /// with the reason: it is a mistake in the program text, found by its first test. To have the error as
-  /// a value, call SchemaOf<T>() (typed.h).
+  /// The schema of a struct; built once, on the first call. Defined in typed.h. A struct that
+  /// cannot be a row (a key field after a value field, two fields of one name, …) ends the program
+  /// at this call with the reason: it is a mistake in the program text, found by its first test. To
+  /// have the error as a value, call SchemaOf<T>() (typed.h).
   template <class T>
   static const StateSchema& Of();
 
-  /// Reads a definition; `file` only names the text in errors ("lb.toml:4:10: schema.lb_flow.key.client_ip:
-  /// unknown type "ip4", did you mean "ipv4"?"). A text holds one schema or several; these read the one.
-  /// Defined in mimi::mimi, not in mimi::core.
+  /// Reads a definition; `file` only names the text in errors ("lb.toml:4:10:
+  /// schema.lb_flow.key.client_ip: unknown type "ip4", did you mean "ipv4"?"). A text holds one
+  /// schema or several; these read the one. Defined in mimi::mimi, not in mimi::core.
   /// Errors: InvalidArgument.
-  static absl::StatusOr<StateSchema> FromToml(std::string_view text, std::string_view file = "schema");
-  static absl::StatusOr<StateSchema> FromJson(std::string_view text, std::string_view file = "schema");
+  static absl::StatusOr<StateSchema> FromToml(std::string_view text,
+                                              std::string_view file = "schema");
+  static absl::StatusOr<StateSchema> FromJson(std::string_view text,
+                                              std::string_view file = "schema");
 
-  /// The whole schema as bytes, for stores to keep (FORMAT.md), and back. Parse treats `bytes` as hostile.
+  /// The whole schema as bytes, for stores to keep (FORMAT.md), and back. Parse treats `bytes` as
+  /// hostile.
   /// Errors: InvalidArgument with the offset and the reason.
   std::string Serialize() const;
   static absl::StatusOr<StateSchema> Parse(std::string_view bytes);
@@ -116,7 +121,8 @@ class StateSchema {
   /// The definition as JSON that FromJson reads.
   std::string ToJson() const;
 
-  /// Dotted lower-case words, at most 63 bytes: "lb.flow". Names that start with "mimi." are the library's.
+  /// Dotted lower-case words, at most 63 bytes: "lb.flow". Names that start with "mimi." are the
+  /// library's.
   const std::string& name() const { return description_->name; }
   /// The author's own count; not compared.
   std::uint32_t version() const { return description_->version; }
@@ -127,8 +133,9 @@ class StateSchema {
   std::size_t key_size() const { return description_->key_size; }
   std::size_t row_size() const { return description_->row_size; }
 
-  /// 64-bit FNV-1a over the name, the key's fields and the value's fields in order (FORMAT.md), so that each
-  /// prefix of the value fields has a fingerprint as well: prefix i belongs to rows that end after i value fields.
+  /// 64-bit FNV-1a over the name, the key's fields and the value's fields in order (FORMAT.md), so
+  /// that each prefix of the value fields has a fingerprint as well: prefix i belongs to rows that
+  /// end after i value fields.
   std::uint64_t fingerprint() const { return description_->prefixes.back().fingerprint; }
 
   struct Prefix {
@@ -138,18 +145,20 @@ class StateSchema {
   };
   /// From "key only" to all fields.
   std::span<const Prefix> prefixes() const { return description_->prefixes; }
-  /// The prefix with this fingerprint; nullptr when it is not of this line, or longer than this schema.
+  /// The prefix with this fingerprint; nullptr when it is not of this line, or longer than this
+  /// schema.
   const Prefix* FindPrefix(std::uint64_t fingerprint) const;
 
   /// A row with every value field at its default and the key zero.
   std::span<const std::byte> default_row() const { return description_->default_row; }
 
-  /// OK when both are of one line (either may be the longer). Else FailedPrecondition that names each
-  /// difference: `lb.flow.backend_ip: is ipv4 here, ip in the store`.
-  absl::Status CheckCompatible(const StateSchema& other, std::string_view other_name = "the other") const;
+  /// OK when both are of one line (either may be the longer). Else FailedPrecondition that names
+  /// each difference: `lb.flow.backend_ip: is ipv4 here, ip in the store`.
+  absl::Status CheckCompatible(const StateSchema& other,
+                               std::string_view other_name = "the other") const;
 
-  /// Whether a row's bytes can be what they claim: bools 0 or 1, enums listed, text padded with NUL.
-  /// `row` may end with any prefix. Errors: InvalidArgument naming the field.
+  /// Whether a row's bytes can be what they claim: bools 0 or 1, enums listed, text padded with
+  /// NUL. `row` may end with any prefix. Errors: InvalidArgument naming the field.
   absl::Status CheckRow(std::span<const std::byte> row) const;
 
   friend bool operator==(const StateSchema& a, const StateSchema& b);
@@ -165,7 +174,8 @@ class StateSchema {
     std::vector<Prefix> prefixes;
     std::vector<std::byte> default_row;
   };
-  explicit StateSchema(std::shared_ptr<const Description> description) : description_(std::move(description)) {}
+  explicit StateSchema(std::shared_ptr<const Description> description)
+      : description_(std::move(description)) {}
 
   std::shared_ptr<const Description> description_;
 };

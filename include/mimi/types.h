@@ -4,9 +4,9 @@
 /// \file
 /// The value types that a row can hold, beyond C++'s own integers.
 ///
-/// A row is plain bytes (schema.h), so every type here has one size and one encoding: two equal values
-/// are equal bytes, which is what lets rows be hashed, compared and copied without being parsed.
-/// Addresses are kept in network order, exactly as they stand in a packet header.
+/// A row is plain bytes (schema.h), so every type here has one size and one encoding: two equal
+/// values are equal bytes, which is what lets rows be hashed, compared and copied without being
+/// parsed. Addresses are kept in network order, exactly as they stand in a packet header.
 ///
 ///     mimi::Ipv4 a = *mimi::Ipv4::Parse("192.0.2.1");
 ///     mimi::Ip   b = a;                 // IPv4 inside the either-family type
@@ -29,7 +29,8 @@ namespace mimi {
 
 /// A moment of the steady clock: what every comparison of times uses.
 using MonotonicTime = std::chrono::steady_clock::time_point;
-/// A moment of the wall clock, in nanoseconds since 1970 (field type `time`). Shown, sent, never compared.
+/// A moment of the wall clock, in nanoseconds since 1970 (field type `time`). Shown, sent, never
+/// compared.
 using UnixTime = std::chrono::sys_time<std::chrono::nanoseconds>;
 /// A length of time (field type `duration`).
 using Duration = std::chrono::nanoseconds;
@@ -55,15 +56,30 @@ struct Ipv6 {
   friend auto operator<=>(const Ipv6&, const Ipv6&) = default;
 };
 
-/// An address of either family in 16 bytes: IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so that
-/// one address has one encoding. Default: `::`, which stands for "none".
+/// An address of either family in 16 bytes: IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so
+/// that one address has one encoding. Default: `::`, which stands for "none".
 struct Ip {
   std::array<std::uint8_t, 16> octets{};
 
   constexpr Ip() = default;
   constexpr Ip(const Ipv6& v6) : octets(v6.octets) {}  // NOLINT(google-explicit-constructor)
   constexpr Ip(const Ipv4& v4)                         // NOLINT(google-explicit-constructor)
-      : octets{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4.octets[0], v4.octets[1], v4.octets[2], v4.octets[3]} {}
+      : octets{0,
+               0,
+               0,
+               0,
+               0,
+               0,
+               0,
+               0,
+               0,
+               0,
+               0xff,
+               0xff,
+               v4.octets[0],
+               v4.octets[1],
+               v4.octets[2],
+               v4.octets[3]} {}
 
   static std::optional<Ip> Parse(std::string_view text);
   bool is_v4() const;
@@ -93,7 +109,14 @@ struct Port {
 };
 
 /// An IP protocol number (IANA "Protocol Numbers"); any value of the byte is legal.
-enum class IpProtocol : std::uint8_t { kNone = 0, kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58, kSctp = 132 };
+enum class IpProtocol : std::uint8_t {
+  kNone = 0,
+  kIcmp = 1,
+  kTcp = 6,
+  kUdp = 17,
+  kIcmpv6 = 58,
+  kSctp = 132
+};
 
 /// Exactly N bytes (field type `bytes[N]`).
 template <std::size_t N>
@@ -121,7 +144,9 @@ struct Text {
   }
   std::string_view view() const {
     const void* end = std::memchr(bytes.data(), '\0', N);
-    return {bytes.data(), end == nullptr ? N : static_cast<std::size_t>(static_cast<const char*>(end) - bytes.data())};
+    return {bytes.data(), end == nullptr ? N
+                                         : static_cast<std::size_t>(static_cast<const char*>(end) -
+                                                                    bytes.data())};
   }
   friend auto operator<=>(const Text&, const Text&) = default;
 };

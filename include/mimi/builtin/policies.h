@@ -9,12 +9,14 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+
 #include "mimi/failover.h"
 
 namespace mimi {
 
 struct ImmediatePolicyOptions {
-  /// Divert only to a `ready` minion, even away from a dead primary: an outage is preferred to a wrong answer.
+  /// Divert only to a `ready` minion, even away from a dead primary: an outage is preferred to a
+  /// wrong answer.
   bool require_ready = false;
   /// Restore by itself when the primary is up and has caught up. Off: an operator restores.
   bool restore = false;
@@ -25,14 +27,18 @@ std::unique_ptr<FailoverPolicy> NewImmediatePolicy(const ImmediatePolicyOptions&
 struct DampedPolicyOptions {
   bool require_ready = false;
   bool restore = true;
-  Duration down_for = std::chrono::milliseconds(0);  ///< the primary must be down this long before a divert
-  Duration up_for = std::chrono::seconds(30);        ///< … and up this long before a restore
-  Duration between_moves = std::chrono::seconds(10); ///< the least time between two moves
-  int max_moves = 4;                                 ///< flap limit: this many moves within …
-  Duration within = std::chrono::minutes(10);        ///< … this time, then it stays until an operator moves, or time passes
+  Duration down_for =
+      std::chrono::milliseconds(0);  ///< the primary must be down this long before a divert
+  Duration up_for = std::chrono::seconds(30);         ///< … and up this long before a restore
+  Duration between_moves = std::chrono::seconds(10);  ///< the least time between two moves
+  int max_moves = 4;                                  ///< flap limit: this many moves within …
+  Duration within = std::chrono::minutes(
+      10);  ///< … this time, then it stays until an operator moves, or time passes
 };
-/// Immediate with hysteresis and a flap limit. Errors: InvalidArgument (a negative time, max_moves outside 1..16).
-absl::StatusOr<std::unique_ptr<FailoverPolicy>> NewDampedPolicy(const DampedPolicyOptions& options = {});
+/// Immediate with hysteresis and a flap limit. Errors: InvalidArgument (a negative time, max_moves
+/// outside 1..16).
+absl::StatusOr<std::unique_ptr<FailoverPolicy>> NewDampedPolicy(
+    const DampedPolicyOptions& options = {});
 
 /// Never moves by itself; says what it would do.
 std::unique_ptr<FailoverPolicy> NewManualPolicy();

@@ -22,7 +22,8 @@
 namespace mimi {
 
 /// One name of an enum in a row; see EnumNames.
-template <class E> struct EnumName {
+template <class E>
+struct EnumName {
   std::string_view name;
   E value;
 };
@@ -35,11 +36,13 @@ template <class E> struct EnumName {
 ///       static constexpr EnumName<LbState> kNames[] = {{"new", LbState::kNew},
 ///       {"open", LbState::kOpen}};
 ///     };
-template <class E> struct EnumNames;
+template <class E>
+struct EnumNames;
 
 namespace internal {
 
-template <class U> inline void StoreLittle(std::byte *to, U value) {
+template <class U>
+inline void StoreLittle(std::byte* to, U value) {
   if constexpr (std::endian::native == std::endian::big) {
     for (std::size_t i = 0; i < sizeof(U); ++i) {
       to[i] = static_cast<std::byte>(value >> (8 * i));
@@ -49,12 +52,12 @@ template <class U> inline void StoreLittle(std::byte *to, U value) {
   }
 }
 
-template <class U> inline U LoadLittle(const std::byte *from) {
+template <class U>
+inline U LoadLittle(const std::byte* from) {
   U value{};
   if constexpr (std::endian::native == std::endian::big) {
     for (std::size_t i = 0; i < sizeof(U); ++i) {
-      value = static_cast<U>(
-          value | static_cast<U>(std::to_integer<U>(from[i]) << (8 * i)));
+      value = static_cast<U>(value | static_cast<U>(std::to_integer<U>(from[i]) << (8 * i)));
     }
   } else {
     std::memcpy(&value, from, sizeof value);
@@ -63,7 +66,8 @@ template <class U> inline U LoadLittle(const std::byte *from) {
 }
 
 // What all of them have. `Wire` is the unsigned integer that stands in the row.
-template <FieldType kFieldType, class Wire> struct NumberField {
+template <FieldType kFieldType, class Wire>
+struct NumberField {
   static constexpr FieldType kType = kFieldType;
   static constexpr std::size_t kSize = sizeof(Wire);
   static constexpr std::size_t kVariableSize = 0;
@@ -79,25 +83,27 @@ struct ArrayField {
 };
 
 template <class T>
-concept RowUnsigned = std::unsigned_integral<T> && !std::same_as<T, bool> &&
-                      !std::same_as<T, char> && !std::same_as<T, char8_t> &&
-                      !std::same_as<T, char16_t> &&
-                      !std::same_as<T, char32_t> && !std::same_as<T, wchar_t>;
+concept RowUnsigned =
+    std::unsigned_integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> &&
+    !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t> &&
+    !std::same_as<T, wchar_t>;
 
 template <class T>
 concept RowSigned = std::signed_integral<T> && sizeof(T) == 8;
 
 template <class T>
-concept RowAddress = std::same_as<T, Ipv4> || std::same_as<T, Ipv6> ||
-    std::same_as<T, Ip> || std::same_as<T, Mac>;
+concept RowAddress =
+    std::same_as<T, Ipv4> || std::same_as<T, Ipv6> || std::same_as<T, Ip> || std::same_as<T, Mac>;
 
 template <class T>
-concept RowEnum = std::is_enum_v<T> && sizeof(T) == 1 &&
-                  !std::same_as<T, IpProtocol> && !std::same_as<T, std::byte>;
+concept RowEnum = std::is_enum_v<T> && sizeof(T) == 1 && !std::same_as<T, IpProtocol> &&
+                  !std::same_as<T, std::byte>;
 
-template <class T> inline constexpr bool kNever = false;
+template <class T>
+inline constexpr bool kNever = false;
 
-template <class T> struct FieldOf {
+template <class T>
+struct FieldOf {
   static_assert(kNever<T>,
                 "mimi: not a type that a row can hold: use std::uint8_t to "
                 "std::uint64_t, std::int64_t, double, "
@@ -111,39 +117,32 @@ struct FieldOf<T> : NumberField<sizeof(T) == 1   ? FieldType::kU8
                                 : sizeof(T) == 4 ? FieldType::kU32
                                                  : FieldType::kU64,
                                 T> {
-  static void Store(std::byte *to, T value) { StoreLittle(to, value); }
-  static void Load(const std::byte *from, T *value) {
-    *value = LoadLittle<T>(from);
-  }
+  static void Store(std::byte* to, T value) { StoreLittle(to, value); }
+  static void Load(const std::byte* from, T* value) { *value = LoadLittle<T>(from); }
 };
 
 template <RowSigned T>
 struct FieldOf<T> : NumberField<FieldType::kI64, std::uint64_t> {
-  static void Store(std::byte *to, T value) {
-    StoreLittle(to, static_cast<std::uint64_t>(value));
-  }
-  static void Load(const std::byte *from, T *value) {
+  static void Store(std::byte* to, T value) { StoreLittle(to, static_cast<std::uint64_t>(value)); }
+  static void Load(const std::byte* from, T* value) {
     *value = static_cast<T>(LoadLittle<std::uint64_t>(from));
   }
 };
 
 template <>
 struct FieldOf<double> : NumberField<FieldType::kF64, std::uint64_t> {
-  static void Store(std::byte *to, double value) {
+  static void Store(std::byte* to, double value) {
     StoreLittle(to, std::bit_cast<std::uint64_t>(value));
   }
-  static void Load(const std::byte *from, double *value) {
+  static void Load(const std::byte* from, double* value) {
     *value = std::bit_cast<double>(LoadLittle<std::uint64_t>(from));
   }
 };
 
-template <> struct FieldOf<bool> : NumberField<FieldType::kBool, std::uint8_t> {
-  static void Store(std::byte *to, bool value) {
-    *to = static_cast<std::byte>(value ? 1 : 0);
-  }
-  static void Load(const std::byte *from, bool *value) {
-    *value = *from != std::byte{0};
-  }
+template <>
+struct FieldOf<bool> : NumberField<FieldType::kBool, std::uint8_t> {
+  static void Store(std::byte* to, bool value) { *to = static_cast<std::byte>(value ? 1 : 0); }
+  static void Load(const std::byte* from, bool* value) { *value = *from != std::byte{0}; }
 };
 
 template <RowAddress T>
@@ -152,38 +151,36 @@ struct FieldOf<T> : ArrayField<std::same_as<T, Ipv4>   ? FieldType::kIpv4
                                : std::same_as<T, Ip>   ? FieldType::kIp
                                                        : FieldType::kMac,
                                sizeof(T::octets)> {
-  static void Store(std::byte *to, const T &value) {
+  static void Store(std::byte* to, const T& value) {
     std::memcpy(to, value.octets.data(), sizeof value.octets);
   }
-  static void Load(const std::byte *from, T *value) {
+  static void Load(const std::byte* from, T* value) {
     std::memcpy(value->octets.data(), from, sizeof value->octets);
   }
 };
 
 template <>
 struct FieldOf<Port> : NumberField<FieldType::kPort, std::uint16_t> {
-  static void Store(std::byte *to, Port value) { StoreLittle(to, value.value); }
-  static void Load(const std::byte *from, Port *value) {
+  static void Store(std::byte* to, Port value) { StoreLittle(to, value.value); }
+  static void Load(const std::byte* from, Port* value) {
     value->value = LoadLittle<std::uint16_t>(from);
   }
 };
 
 template <>
 struct FieldOf<IpProtocol> : NumberField<FieldType::kIpProtocol, std::uint8_t> {
-  static void Store(std::byte *to, IpProtocol value) {
-    *to = static_cast<std::byte>(value);
-  }
-  static void Load(const std::byte *from, IpProtocol *value) {
+  static void Store(std::byte* to, IpProtocol value) { *to = static_cast<std::byte>(value); }
+  static void Load(const std::byte* from, IpProtocol* value) {
     *value = static_cast<IpProtocol>(*from);
   }
 };
 
 template <>
 struct FieldOf<UnixTime> : NumberField<FieldType::kTime, std::uint64_t> {
-  static void Store(std::byte *to, UnixTime value) {
+  static void Store(std::byte* to, UnixTime value) {
     FieldOf<std::int64_t>::Store(to, value.time_since_epoch().count());
   }
-  static void Load(const std::byte *from, UnixTime *value) {
+  static void Load(const std::byte* from, UnixTime* value) {
     std::int64_t count;
     FieldOf<std::int64_t>::Load(from, &count);
     *value = UnixTime(Duration(count));
@@ -192,10 +189,10 @@ struct FieldOf<UnixTime> : NumberField<FieldType::kTime, std::uint64_t> {
 
 template <>
 struct FieldOf<Duration> : NumberField<FieldType::kDuration, std::uint64_t> {
-  static void Store(std::byte *to, Duration value) {
+  static void Store(std::byte* to, Duration value) {
     FieldOf<std::int64_t>::Store(to, value.count());
   }
-  static void Load(const std::byte *from, Duration *value) {
+  static void Load(const std::byte* from, Duration* value) {
     std::int64_t count;
     FieldOf<std::int64_t>::Load(from, &count);
     *value = Duration(count);
@@ -204,17 +201,12 @@ struct FieldOf<Duration> : NumberField<FieldType::kDuration, std::uint64_t> {
 
 template <RowEnum T>
 struct FieldOf<T> : NumberField<FieldType::kEnum, std::uint8_t> {
-  static void Store(std::byte *to, T value) {
-    *to = static_cast<std::byte>(value);
-  }
-  static void Load(const std::byte *from, T *value) {
-    *value = static_cast<T>(*from);
-  }
+  static void Store(std::byte* to, T value) { *to = static_cast<std::byte>(value); }
+  static void Load(const std::byte* from, T* value) { *value = static_cast<T>(*from); }
   static std::vector<EnumValue> Values() {
     std::vector<EnumValue> values;
-    for (const EnumName<T> &entry : EnumNames<T>::kNames) {
-      values.push_back(
-          {std::string(entry.name), static_cast<std::uint8_t>(entry.value)});
+    for (const EnumName<T>& entry : EnumNames<T>::kNames) {
+      values.push_back({std::string(entry.name), static_cast<std::uint8_t>(entry.value)});
     }
     return values;
   }
@@ -222,25 +214,19 @@ struct FieldOf<T> : NumberField<FieldType::kEnum, std::uint8_t> {
 
 template <std::size_t N>
 struct FieldOf<Bytes<N>> : ArrayField<FieldType::kBytes, N, true> {
-  static void Store(std::byte *to, const Bytes<N> &value) {
-    std::memcpy(to, value.data(), N);
-  }
-  static void Load(const std::byte *from, Bytes<N> *value) {
-    std::memcpy(value->data(), from, N);
-  }
+  static void Store(std::byte* to, const Bytes<N>& value) { std::memcpy(to, value.data(), N); }
+  static void Load(const std::byte* from, Bytes<N>* value) { std::memcpy(value->data(), from, N); }
 };
 
 template <std::size_t N>
 struct FieldOf<Text<N>> : ArrayField<FieldType::kText, N, true> {
-  static void Store(std::byte *to, const Text<N> &value) {
-    std::memcpy(to, value.bytes.data(), N);
-  }
-  static void Load(const std::byte *from, Text<N> *value) {
+  static void Store(std::byte* to, const Text<N>& value) { std::memcpy(to, value.bytes.data(), N); }
+  static void Load(const std::byte* from, Text<N>* value) {
     std::memcpy(value->bytes.data(), from, N);
   }
 };
 
-} // namespace internal
-} // namespace mimi
+}  // namespace internal
+}  // namespace mimi
 
-#endif // MIMI_INTERNAL_ROW_FIELDS_H_
+#endif  // MIMI_INTERNAL_ROW_FIELDS_H_
