@@ -206,6 +206,9 @@ function(mimi_fuzz name)
   target_link_libraries(fuzz_${name} PRIVATE ${rooms} ${ARG_LIBS} ${MIMI_PUBLIC_LIBS})
   if(MIMI_BUILD_FUZZERS)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    set_property(GLOBAL APPEND PROPERTY MIMI_FUZZERS fuzz_${name})
+    set_property(GLOBAL APPEND_STRING PROPERTY MIMI_FUZZER_LINES
+      "${name} $<TARGET_FILE:fuzz_${name}> ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS}\n")
   else()
     target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/fuzz/replay_main.cc)
     mimi_add_ctest(fuzz_${name} LABELS fuzz
