@@ -25,6 +25,30 @@ namespace mimi {
 
 enum class PairRowKind : std::uint8_t { kWanted = 0, kSource = 1, kSink = 2 };
 
+template <>
+struct EnumNames<PairRowKind> {
+  static constexpr EnumName<PairRowKind> kNames[] = {
+      {"wanted", PairRowKind::kWanted}, {"source", PairRowKind::kSource}, {"sink", PairRowKind::kSink}};
+};
+template <>
+struct EnumNames<Side> {
+  static constexpr EnumName<Side> kNames[] = {{"primary", Side::kPrimary}, {"minion", Side::kMinion}};
+};
+template <>
+struct EnumNames<Phase> {
+  static constexpr EnumName<Phase> kNames[] = {{"on_primary", Phase::kOnPrimary},
+                                               {"diverting", Phase::kDiverting},
+                                               {"on_minion", Phase::kOnMinion},
+                                               {"restoring", Phase::kRestoring}};
+};
+template <>
+struct EnumNames<Readiness> {
+  static constexpr EnumName<Readiness> kNames[] = {{"ready", Readiness::kReady},
+                                                   {"syncing", Readiness::kSyncing},
+                                                   {"degraded", Readiness::kDegraded},
+                                                   {"blind", Readiness::kBlind}};
+};
+
 /// One row of `mimi.pair`. Fields that a kind does not use stay at their defaults.
 struct PairRow {
   // Key.

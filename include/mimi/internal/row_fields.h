@@ -204,6 +204,9 @@ struct FieldOf<T> : NumberField<FieldType::kEnum, std::uint8_t> {
   static void Store(std::byte* to, T value) { *to = static_cast<std::byte>(value); }
   static void Load(const std::byte* from, T* value) { *value = static_cast<T>(*from); }
   static std::vector<EnumValue> Values() {
+    static_assert(
+        requires { EnumNames<T>::kNames; },
+        "mimi: an enum in a row needs its names: specialise mimi::EnumNames");
     std::vector<EnumValue> values;
     for (const EnumName<T>& entry : EnumNames<T>::kNames) {
       values.push_back({std::string(entry.name), static_cast<std::uint8_t>(entry.value)});
