@@ -84,7 +84,7 @@ struct ClaimRequest {
   std::uint64_t floor = 0;
   /// Claim only if the newest exclusive or shared claim still has this term (0: none yet); else
   /// Aborted, and nothing changes.
-  std::optional<std::uint64_t> expected;
+  std::optional<std::uint64_t> expected = {};
 };
 
 struct Claimed {
@@ -161,7 +161,9 @@ class StateStore : public StateSink {
   virtual absl::StatusOr<std::unique_ptr<Cursor>> Watch(const WatchFrom& from,
                                                         std::function<void()> wake) = 0;
 
-  /// Every live row of one table (0: of all), in kBatchVersioned batches. Writers go on meanwhile.
+  /// Every live row of one table (0: of all), in kBatchVersioned batches, and every tombstone as an
+  /// erase, so that a Put that an erase outranks does not come back in the reader alone. Writers go
+  /// on meanwhile.
   virtual absl::StatusOr<std::unique_ptr<Cursor>> Snapshot(TableId table,
                                                            std::function<void()> wake) = 0;
 
