@@ -1,0 +1,7 @@
+#include "mimi/flow.h"
+
+namespace mimi {
+
+const StateSchema& FlowSchema() { return StateSchema::Of<Flow>(); }
+
+}  // namespace mimi
