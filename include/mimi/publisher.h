@@ -155,6 +155,10 @@ class Publisher {
   /// good. OK after SetTerm().
   virtual absl::Status status() const = 0;
 
+  /// Asks for a resync as a loss does: what is in the store may not be all, for a reason that only
+  /// the caller knows. With back-off.
+  virtual void WantResync() = 0;
+
   /// How many rows this writer has live; what `burst_share` is a share of.
   virtual void set_rows(std::size_t rows) = 0;
 

@@ -12,7 +12,8 @@ EraseHold::EraseHold(const PublisherOptions& options, std::size_t max)
       bucket_(std::max<Duration>(options.burst_within / kBuckets, Duration(1))),
       burst_share_(options.burst_share),
       burst_min_(options.burst_min),
-      max_(max) {}
+      max_(max) {
+}
 
 EraseHold::Verdict EraseHold::Erase(std::span<const std::byte> key, Op op, MonotonicTime now) {
   const bool burst = Burst(now);
@@ -39,7 +40,8 @@ bool EraseHold::Burst(MonotonicTime now) {
   const std::int64_t number = now.time_since_epoch() / bucket_;
   const std::int64_t passed = std::min<std::int64_t>(number - bucket_number_, kBuckets);
   for (std::int64_t i = 1; i <= passed; ++i) {
-    std::size_t& oldest = counts_[static_cast<std::size_t>((bucket_number_ + i) % std::int64_t{kBuckets})];
+    std::size_t& oldest =
+        counts_[static_cast<std::size_t>((bucket_number_ + i) % std::int64_t{kBuckets})];
     recent_ -= oldest;
     oldest = 0;
   }

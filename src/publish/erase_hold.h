@@ -3,12 +3,13 @@
 
 // EraseHold: erases that may be the death of the box and not the end of their flows.
 //
-// A box that goes down loudly (a link down inside it, a reboot, a rule reload) emits an end for every flow,
-// just when the minion needs them. So an erase that did not end by the protocol, and any erase once
-// there were many within a moment, waits for `linger`; what is still here when the term changes or
-// liveness goes down is dropped. The part of a burst that came before it was recognised as one
-// (`burst_share` of the rows, at least `burst_min`) has gone: holding every erase back until the next
-// moment is over would delay each ordinary one.
+// A box that goes down loudly (a link down inside it, a reboot, a rule reload) emits an end for
+// every flow, just when the minion needs them. So an erase that did not end by the protocol, and
+// any erase once there were many within a moment, waits for `linger`; what is still here when the
+// term changes or liveness goes down is dropped. The part of a burst that came before it was
+// recognised as one
+// (`burst_share` of the rows, at least `burst_min`) has gone: holding every erase back until the
+// next moment is over would delay each ordinary one.
 //
 // Sans I/O: times come in as arguments.
 //
@@ -38,8 +39,8 @@ class EraseHold {
 
   void set_rows(std::size_t rows) { rows_ = rows; }
 
-  // An erase of `key` (kErase or kEraseAbrupt) has come. kPass: send it. kFull: it is neither held nor to be
-  // sent: lost.
+  // An erase of `key` (kErase or kEraseAbrupt) has come. kPass: send it. kFull: it is neither held
+  // nor to be sent: lost.
   Verdict Erase(std::span<const std::byte> key, Op op, MonotonicTime now);
   // The key lives: forget its erase. Returns whether there was one.
   bool Cancel(std::span<const std::byte> key);

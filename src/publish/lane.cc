@@ -22,8 +22,8 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-// Memory that is there: advised to be huge pages where it fills one, and touched, so that no Put ever
-// takes a page fault.
+// Memory that is there: advised to be huge pages where it fills one, and touched, so that no Put
+// ever takes a page fault.
 std::byte* NewSlots(std::size_t size) {
   const std::size_t alignment = size >= kHugePage ? kHugePage : 64;
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
@@ -49,7 +49,8 @@ Lane::Lane(const StateSchema& schema, std::byte* slots, std::uint64_t count, std
       row_size_(static_cast<std::uint32_t>(schema.row_size())),
       key_size_(static_cast<std::uint32_t>(schema.key_size())),
       wake_fd_(wake_fd),
-      ring_(count) {}
+      ring_(count) {
+}
 
 Lane::~Lane() {
   std::free(slots_);
@@ -64,8 +65,7 @@ bool Lane::Flush(Ticket ticket, MonotonicTime deadline) const {
     if (now >= deadline) {
       return false;
     }
-    std::this_thread::sleep_for(
-        std::min<Duration>(deadline - now, std::chrono::microseconds(100)));
+    std::this_thread::sleep_for(std::min<Duration>(deadline - now, std::chrono::microseconds(100)));
   }
   return true;
 }
@@ -133,7 +133,8 @@ void Lane::Close() {
 absl::StatusOr<LaneConsumer> LaneConsumer::Open(const StateSchema& schema, std::size_t slots,
                                                 int wake_fd) {
   const std::size_t count = std::bit_ceil(std::max<std::size_t>(slots, 2));
-  // Op and row, rounded up to words; the row ends with the slot, so a row of whole words is aligned.
+  // Op and row, rounded up to words; the row ends with the slot, so a row of whole words is
+  // aligned.
   const std::size_t stride = (schema.row_size() + 1 + 7) / 8 * 8;
   int own_fd = -1;
   if (wake_fd >= 0 && (own_fd = ::fcntl(wake_fd, F_DUPFD_CLOEXEC, 0)) < 0) {
@@ -141,9 +142,8 @@ absl::StatusOr<LaneConsumer> LaneConsumer::Open(const StateSchema& schema, std::
                  schema.name());
   }
   std::byte* const memory = NewSlots(count * stride);
-  Lane* const lane = memory == nullptr
-                         ? nullptr
-                         : new (std::nothrow) Lane(schema, memory, count, stride, own_fd);
+  Lane* const lane =
+      memory == nullptr ? nullptr : new (std::nothrow) Lane(schema, memory, count, stride, own_fd);
   if (lane == nullptr) {
     std::free(memory);
     if (own_fd >= 0) {
@@ -156,7 +156,8 @@ absl::StatusOr<LaneConsumer> LaneConsumer::Open(const StateSchema& schema, std::
 }
 
 LaneConsumer::LaneConsumer(LaneConsumer&& other) noexcept
-    : lane_(std::exchange(other.lane_, nullptr)) {}
+    : lane_(std::exchange(other.lane_, nullptr)) {
+}
 
 LaneConsumer& LaneConsumer::operator=(LaneConsumer&& other) noexcept {
   std::swap(lane_, other.lane_);

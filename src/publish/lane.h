@@ -24,8 +24,8 @@ class LaneConsumer {
   static constexpr Op kBegin = Lane::kBegin;
   static constexpr Op kEnd = Lane::kEnd;
 
-  // `slots` is rounded up to a power of two, at least 2. `wake_fd` (an eventfd, or -1) is duplicated.
-  // Errors: ResourceExhausted.
+  // `slots` is rounded up to a power of two, at least 2. `wake_fd` (an eventfd, or -1) is
+  // duplicated. Errors: ResourceExhausted.
   static absl::StatusOr<LaneConsumer> Open(const StateSchema& schema, std::size_t slots,
                                            int wake_fd);
   LaneConsumer(LaneConsumer&& other) noexcept;
@@ -44,7 +44,9 @@ class LaneConsumer {
   // Acquire: whatever the producer put before a loss that is counted here shows in a later Head().
   std::uint64_t Lost() const { return lane_->lost_.load(std::memory_order_acquire); }
   // The losses before the newest begin; to be read after its slot.
-  std::uint64_t LostAtBegin() const { return lane_->lost_at_begin_.load(std::memory_order_relaxed); }
+  std::uint64_t LostAtBegin() const {
+    return lane_->lost_at_begin_.load(std::memory_order_relaxed);
+  }
   // Acquire: a Head() read after this showed true is the last one.
   bool Closed() const { return lane_->closed_.load(std::memory_order_acquire); }
 

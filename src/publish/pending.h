@@ -8,8 +8,8 @@
 // mark; else the older one goes and the newer is added at the end, for its version must come out
 // newer than the resync's begin. So there are never more entries than live keys and two marks.
 //
-// Each entry has its place in the *stream* (tickets.h), which only grows; records that bypass Pending
-// take theirs by Skip().
+// Each entry has its place in the *stream* (tickets.h), which only grows; records that bypass
+// Pending take theirs by Skip().
 //
 // The index is in kShards small hash sets, so that growing one is short work (a slice of a
 // millisecond holds dozens), however many entries there are.
@@ -49,8 +49,8 @@ class Pending {
   // REQUIRES: op kPut or kErase, 1 + row_size bytes.
   Added Add(std::span<const std::byte> op_and_row, std::int64_t time_ns);
   std::uint64_t moved_from() const { return moved_from_; }
-  // For what was sealed and has to be sealed again: before all others, at stream place `stream`, unless
-  // the key has an entry. Returns whether it was added. `max` does not count here.
+  // For what was sealed and has to be sealed again: before all others, at stream place `stream`,
+  // unless the key has an entry. Returns whether it was added. `max` does not count here.
   bool AddFront(std::span<const std::byte> op_and_row, std::int64_t time_ns, std::uint64_t stream);
   // Removes the entry of a key. False: there is none, or it is an erase.
   bool RemovePut(std::span<const std::byte> key);
@@ -77,8 +77,8 @@ class Pending {
   using Index = std::uint32_t;
   static constexpr Index kNone = ~Index{0};
   static constexpr std::size_t kShards = 256;
-  static constexpr std::size_t kChunk = 256;       // entries
-  static constexpr std::size_t kKeepChunks = 16;   // kept when everything is sent
+  static constexpr std::size_t kChunk = 256;      // entries
+  static constexpr std::size_t kKeepChunks = 16;  // kept when everything is sent
 
   struct Node {
     std::uint64_t stream;

@@ -40,7 +40,7 @@
 //
 // Threads: the loop thread only; lanes: lane.h.
 // Lifetime: schema is copied; sink, clock and owner outlive the pump. The owner's functions are
-// called from within Tick, Offer or SetTerm and may call everything here but these three.
+// called at the end of Tick only, and may call everything here but Tick.
 
 #include <cstdint>
 #include <memory>

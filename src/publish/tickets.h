@@ -3,10 +3,10 @@
 
 // Tickets: which of one lane's records are confirmed.
 //
-// The pump numbers what it takes from all its sources: the *stream*. A lane's records up to a ticket
-// are confirmed when the stream is, up to the place that was its end when the last of them was taken.
-// Kept as steps, at most kMaxSteps of them: with more, every second one goes, and its tickets wait for
-// the step after it: later than need be, never too early.
+// The pump numbers what it takes from all its sources: the *stream*. A lane's records up to a
+// ticket are confirmed when the stream is, up to the place that was its end when the last of them
+// was taken. Kept as steps, at most kMaxSteps of them: with more, every second one goes, and its
+// tickets wait for the step after it: later than need be, never too early.
 //
 // Threads: one at a time.
 
