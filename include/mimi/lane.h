@@ -49,8 +49,8 @@
 #include <memory>
 #include <span>
 
+#include "mimi/internal/ring.h"
 #include "mimi/record.h"
-#include "mimi/ring.h"
 #include "mimi/schema.h"
 #include "mimi/types.h"
 
@@ -93,15 +93,20 @@ class Lane {
   bool Erase(std::span<const std::byte> key) {
     return key.size() == key_size_ ? Write(Op::kErase, key) : Refuse();
   }
+  /// The fields of the key are read, no other.
   template <class T>
-  bool Erase(const T& value);  ///< reads the key's fields only
+  bool Erase(const T& value) {
+    return EraseTyped(Op::kErase, value);
+  }
   /// The flow just vanished (a time-out, a flush): held for `erase_linger`, since a dying box does
   /// this to all of them.
   bool EraseAbrupt(std::span<const std::byte> key) {
     return key.size() == key_size_ ? Write(Op::kEraseAbrupt, key) : Refuse();
   }
   template <class T>
-  bool EraseAbrupt(const T& value);
+  bool EraseAbrupt(const T& value) {
+    return EraseTyped(Op::kEraseAbrupt, value);
+  }
 
   /// All that was put so far.
   Ticket Mark() const { return ring_.next(); }
@@ -180,6 +185,8 @@ class Lane {
     CountLost();
     return false;
   }
+  template <class T>
+  bool EraseTyped(Op op, const T& value);
   bool WalkRoom();
   void CountLost();
   void PublishAndWake();
@@ -228,24 +235,23 @@ bool Lane::Put(const T& value) {
 }
 
 template <class T>
-bool Lane::Erase(const T& value) {
-  std::byte row[kMaxRowSize];
-  return TypedRow<T>::size() == row_size_ &&
-         (TypedRow<T>::Encode(value, row), Erase({row, key_size_}));
-}
-
-template <class T>
-bool Lane::EraseAbrupt(const T& value) {
-  std::byte row[kMaxRowSize];
-  return TypedRow<T>::size() == row_size_ &&
-         (TypedRow<T>::Encode(value, row), EraseAbrupt({row, key_size_}));
+bool Lane::EraseTyped(Op op, const T& value) {
+  if (TypedRow<T>::size() != row_size_ || TypedRow<T>::key_size() != key_size_) [[unlikely]] {
+    return Refuse();
+  }
+  std::byte* row = Claim();
+  if (row == nullptr) [[unlikely]] {
+    return false;
+  }
+  TypedRow<T>::EncodeKey(value, row);
+  std::memset(row + key_size_, 0, row_size_ - key_size_);
+  Publish(op);
+  return true;
 }
 
 template <class T>
 bool Lane::Walk(const T& value) {
-  std::byte row[kMaxRowSize];
-  return TypedRow<T>::size() == row_size_ &&
-         (TypedRow<T>::Encode(value, row), Walk({row, row_size_}));
+  return WalkRoom() && Put(value);
 }
 
 }  // namespace mimi

@@ -1,5 +1,5 @@
-#ifndef MIMI_RING_H_
-#define MIMI_RING_H_
+#ifndef MIMI_INTERNAL_RING_H_
+#define MIMI_INTERNAL_RING_H_
 
 /// \file
 /// RingIndex: the counting of a ring with one producer and one consumer; the inside of a Lane
@@ -84,4 +84,4 @@ class RingIndex {
 
 }  // namespace mimi::internal
 
-#endif  // MIMI_RING_H_
+#endif  // MIMI_INTERNAL_RING_H_
