@@ -11,10 +11,6 @@ include(CMakePackageConfigHelpers)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mimi DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
-if(EXISTS ${PROJECT_SOURCE_DIR}/tests/contract)
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/tests/contract/
-          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mimi/contract FILES_MATCHING PATTERN "*.h")
-endif()
 
 # One export file for each component, so that one component can be had where what another needs is
 # not installed.
