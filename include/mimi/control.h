@@ -27,12 +27,14 @@ enum class PairRowKind : std::uint8_t { kWanted = 0, kSource = 1, kSink = 2 };
 
 template <>
 struct EnumNames<PairRowKind> {
-  static constexpr EnumName<PairRowKind> kNames[] = {
-      {"wanted", PairRowKind::kWanted}, {"source", PairRowKind::kSource}, {"sink", PairRowKind::kSink}};
+  static constexpr EnumName<PairRowKind> kNames[] = {{"wanted", PairRowKind::kWanted},
+                                                     {"source", PairRowKind::kSource},
+                                                     {"sink", PairRowKind::kSink}};
 };
 template <>
 struct EnumNames<Side> {
-  static constexpr EnumName<Side> kNames[] = {{"primary", Side::kPrimary}, {"minion", Side::kMinion}};
+  static constexpr EnumName<Side> kNames[] = {{"primary", Side::kPrimary},
+                                              {"minion", Side::kMinion}};
 };
 template <>
 struct EnumNames<Phase> {

@@ -25,11 +25,11 @@
 namespace mimi {
 
 enum class LogLevel : std::uint8_t {
-  kDebug,   ///< for those who work on the library
-  kInfo,    ///< a step that an operator may want to see: claimed, diverting,
-            ///< loaded
-  kWarning, ///< works on, but something was lost, refused or late
-  kError,   ///< something that it should do does not work until somebody acts
+  kDebug,    ///< for those who work on the library
+  kInfo,     ///< a step that an operator may want to see: claimed, diverting,
+             ///< loaded
+  kWarning,  ///< works on, but something was lost, refused or late
+  kError,    ///< something that it should do does not work until somebody acts
 };
 
 /// "debug", "info", "warning", "error"; NUL-terminated.
@@ -40,6 +40,6 @@ constexpr std::string_view LogLevelName(LogLevel level) {
 
 using LogCallback = std::function<void(LogLevel level, std::string_view text)>;
 
-} // namespace mimi
+}  // namespace mimi
 
-#endif // MIMI_LOG_H_
+#endif  // MIMI_LOG_H_

@@ -35,34 +35,32 @@ namespace mimi {
 /// (about 5 ns), so not for the packet path, which counts in members of its
 /// own. Relaxed: it orders nothing else.
 class Counter {
-public:
-  void Add(std::uint64_t n = 1) {
-    value_.fetch_add(n, std::memory_order_relaxed);
-  }
+ public:
+  void Add(std::uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
   std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
-private:
+ private:
   std::atomic<std::uint64_t> value_{0};
 };
 
 enum class MetricKind : std::uint8_t {
-  kCounter, ///< only grows while the process lives
-  kGauge,   ///< goes up and down
+  kCounter,  ///< only grows while the process lives
+  kGauge,    ///< goes up and down
 };
 
 struct MetricLabel {
-  std::string name; ///< [a-z_][a-z0-9_]*
+  std::string name;  ///< [a-z_][a-z0-9_]*
   std::string value;
-  friend bool operator==(const MetricLabel &, const MetricLabel &) = default;
+  friend bool operator==(const MetricLabel&, const MetricLabel&) = default;
 };
 using MetricLabels = std::vector<MetricLabel>;
 
 /// One value at one moment.
 struct Metric {
   std::string_view name;
-  std::string_view help; ///< one sentence without a full stop
+  std::string_view help;  ///< one sentence without a full stop
   MetricKind kind = MetricKind::kGauge;
-  double value = 0; ///< exact for counts up to 2^53
+  double value = 0;  ///< exact for counts up to 2^53
   MetricLabels labels;
 };
 
@@ -70,16 +68,15 @@ struct Metric {
 /// them, when each part appends its own in one go; the reader sorts otherwise.
 using MetricList = std::vector<Metric>;
 
-inline Metric CounterMetric(std::string_view name, std::string_view help,
-                            std::uint64_t value, MetricLabels labels = {}) {
-  return {name, help, MetricKind::kCounter, static_cast<double>(value),
-          std::move(labels)};
+inline Metric CounterMetric(std::string_view name, std::string_view help, std::uint64_t value,
+                            MetricLabels labels = {}) {
+  return {name, help, MetricKind::kCounter, static_cast<double>(value), std::move(labels)};
 }
-inline Metric GaugeMetric(std::string_view name, std::string_view help,
-                          double value, MetricLabels labels = {}) {
+inline Metric GaugeMetric(std::string_view name, std::string_view help, double value,
+                          MetricLabels labels = {}) {
   return {name, help, MetricKind::kGauge, value, std::move(labels)};
 }
 
-} // namespace mimi
+}  // namespace mimi
 
-#endif // MIMI_METRICS_H_
+#endif  // MIMI_METRICS_H_

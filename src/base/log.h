@@ -20,30 +20,29 @@
 namespace mimi {
 
 class Logger {
-public:
+ public:
   Logger() = default;
   explicit Logger(LogCallback callback) : callback_(std::move(callback)) {}
 
   template <class... Args>
-  void Debug(fmt::format_string<Args...> format, Args &&...args) const {
+  void Debug(fmt::format_string<Args...> format, Args&&... args) const {
     Say(LogLevel::kDebug, format, fmt::make_format_args(args...));
   }
   template <class... Args>
-  void Info(fmt::format_string<Args...> format, Args &&...args) const {
+  void Info(fmt::format_string<Args...> format, Args&&... args) const {
     Say(LogLevel::kInfo, format, fmt::make_format_args(args...));
   }
   template <class... Args>
-  void Warn(fmt::format_string<Args...> format, Args &&...args) const {
+  void Warn(fmt::format_string<Args...> format, Args&&... args) const {
     Say(LogLevel::kWarning, format, fmt::make_format_args(args...));
   }
   template <class... Args>
-  void Fail(fmt::format_string<Args...> format, Args &&...args) const {
+  void Fail(fmt::format_string<Args...> format, Args&&... args) const {
     Say(LogLevel::kError, format, fmt::make_format_args(args...));
   }
 
-private:
-  void Say(LogLevel level, fmt::string_view format,
-           fmt::format_args args) const {
+ private:
+  void Say(LogLevel level, fmt::string_view format, fmt::format_args args) const {
     if (callback_) {
       callback_(level, fmt::vformat(format, args));
     }
@@ -52,6 +51,6 @@ private:
   LogCallback callback_;
 };
 
-} // namespace mimi
+}  // namespace mimi
 
-#endif // MIMI_SRC_BASE_LOG_H_
+#endif  // MIMI_SRC_BASE_LOG_H_

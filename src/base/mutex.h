@@ -30,36 +30,31 @@
 namespace mimi {
 
 class MIMI_THREAD_ANNOTATION(capability("mutex")) Mutex {
-public:
+ public:
   void lock() MIMI_THREAD_ANNOTATION(acquire_capability()) { mutex_.lock(); }
-  void unlock() MIMI_THREAD_ANNOTATION(release_capability()) {
-    mutex_.unlock();
-  }
-  bool try_lock() MIMI_THREAD_ANNOTATION(try_acquire_capability(true)) {
-    return mutex_.try_lock();
-  }
+  void unlock() MIMI_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
+  bool try_lock() MIMI_THREAD_ANNOTATION(try_acquire_capability(true)) { return mutex_.try_lock(); }
 
-private:
+ private:
   std::mutex mutex_;
 };
 
 /// Holds a lock to the end of the scope. With a condition:
 /// std::condition_variable_any on the Mutex.
 class MIMI_THREAD_ANNOTATION(scoped_lockable) MutexLock {
-public:
-  explicit MutexLock(Mutex &mutex)
-      MIMI_THREAD_ANNOTATION(acquire_capability(mutex))
+ public:
+  explicit MutexLock(Mutex& mutex) MIMI_THREAD_ANNOTATION(acquire_capability(mutex))
       : mutex_(mutex) {
     mutex_.lock();
   }
   ~MutexLock() MIMI_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
-  MutexLock(const MutexLock &) = delete;
-  MutexLock &operator=(const MutexLock &) = delete;
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
 
-private:
-  Mutex &mutex_;
+ private:
+  Mutex& mutex_;
 };
 
-} // namespace mimi
+}  // namespace mimi
 
-#endif // MIMI_SRC_BASE_MUTEX_H_
+#endif  // MIMI_SRC_BASE_MUTEX_H_

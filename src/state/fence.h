@@ -31,7 +31,7 @@ namespace mimi {
 inline constexpr std::string_view kControlTableName = "mimi.pair";
 
 class Fence {
-public:
+ public:
   /// A term that was handed out, with what it was asked for.
   struct Claim {
     std::uint64_t term = 0;
@@ -46,29 +46,26 @@ public:
   /// What would be handed out; nothing changes until Note(). `highest_stored`:
   /// the greatest term in any stored row. Errors: Aborted (`expected` does not
   /// hold).
-  absl::StatusOr<Claim> Propose(const ClaimRequest &request,
-                                std::uint64_t highest_stored) const;
+  absl::StatusOr<Claim> Propose(const ClaimRequest& request, std::uint64_t highest_stored) const;
   /// Takes a claim as handed out: one that Propose() made, or one read back
   /// from where it was kept, in their order.
-  void Note(const Claim &claim);
+  void Note(const Claim& claim);
 
   /// Whether the batch's term may write its table now. Errors: Aborted (a newer
   /// exclusive claim), FailedPrecondition (never handed out, or for the control
   /// table only).
-  absl::Status Check(const BatchView &batch) const {
-    return Check(batch.table(), batch.term());
-  }
+  absl::Status Check(const BatchView& batch) const { return Check(batch.table(), batch.term()); }
   absl::Status Check(TableId table, std::uint64_t term) const;
 
   /// The newest exclusive or shared claim; term 0 when there was none.
-  const Claim &newest() const { return newest_; }
+  const Claim& newest() const { return newest_; }
   /// The highest term handed out, of any mode.
   std::uint64_t counter() const { return counter_; }
   /// Those remembered, by term.
-  const std::vector<Claim> &claims() const { return claims_; }
+  const std::vector<Claim>& claims() const { return claims_; }
 
-private:
-  const Claim *Find(std::uint64_t term) const;
+ private:
+  const Claim* Find(std::uint64_t term) const;
 
   std::uint64_t counter_ = 0;
   Claim newest_;
@@ -76,25 +73,25 @@ private:
 };
 
 class Continuity {
-public:
+ public:
   /// true: the batch is the next one of its (table, origin, term), or the
   /// first. false: it was stored before. Errors: FailedPrecondition (records
   /// between are missing, or it overlaps what is stored: sealed batches never
   /// change).
-  absl::StatusOr<bool> Check(const BatchView &batch) const;
-  void Note(const BatchView &batch);
+  absl::StatusOr<bool> Check(const BatchView& batch) const;
+  void Note(const BatchView& batch);
 
   struct Entry {
     TableId table = 0;
     Origin origin = 0;
     std::uint64_t term = 0;
-    std::uint64_t next = 0; ///< the sequence that the next record must have
+    std::uint64_t next = 0;  ///< the sequence that the next record must have
   };
   /// For stores that keep it, and back.
   std::vector<Entry> Entries() const;
-  void Restore(const Entry &entry);
+  void Restore(const Entry& entry);
 
-private:
+ private:
   /// Of each (table, origin) the newest terms are enough: every start of a
   /// writer claims a new one. An older one's batch counts as a first, and its
   /// records as what they are: stale.
@@ -104,6 +101,6 @@ private:
   std::map<Key, std::uint64_t> next_;
 };
 
-} // namespace mimi
+}  // namespace mimi
 
-#endif // MIMI_SRC_STATE_FENCE_H_
+#endif  // MIMI_SRC_STATE_FENCE_H_

@@ -2,6 +2,8 @@
 
 namespace mimi {
 
-const StateSchema& FlowSchema() { return StateSchema::Of<Flow>(); }
+const StateSchema& FlowSchema() {
+  return StateSchema::Of<Flow>();
+}
 
 }  // namespace mimi

@@ -42,8 +42,8 @@ std::vector<std::byte> Row(std::initializer_list<std::uint32_t> words) {
   return row;
 }
 
-Outcome Put(RowMap &map, Version version,
-            std::initializer_list<std::uint32_t> words, Origin origin = 1) {
+Outcome Put(RowMap& map, Version version, std::initializer_list<std::uint32_t> words,
+            Origin origin = 1) {
   const std::vector<std::byte> row = Row(words);
   return map.Apply({.op = Op::kPut,
                     .row = row,
@@ -53,19 +53,15 @@ Outcome Put(RowMap &map, Version version,
                    kStart, 0);
 }
 
-Outcome Erase(RowMap &map, Version version, std::uint32_t id,
-              MonotonicTime now = kStart, Position position = 0) {
+Outcome Erase(RowMap& map, Version version, std::uint32_t id, MonotonicTime now = kStart,
+              Position position = 0) {
   const std::vector<std::byte> key = Row({id});
-  return map.Apply({.op = Op::kErase,
-                    .row = {},
-                    .key = key,
-                    .origin = 1,
-                    .version = version},
-                   now, position);
+  return map.Apply({.op = Op::kErase, .row = {}, .key = key, .origin = 1, .version = version}, now,
+                   position);
 }
 
 // The words behind the key, or empty.
-std::vector<std::uint32_t> Values(RowMap &map, std::uint32_t id) {
+std::vector<std::uint32_t> Values(RowMap& map, std::uint32_t id) {
   std::vector<std::uint32_t> words;
   if (const auto found = map.Find(Row({id}))) {
     for (std::size_t at = 4; at < found->row.size(); at += 4) {
@@ -90,8 +86,9 @@ TEST_CASE("row map: a newer version replaces, an older or equal one does not") {
   CHECK(map.highest_term() == 3);
 }
 
-TEST_CASE("row map: an erase outlives its row as a tombstone that older Puts "
-          "cannot pass") {
+TEST_CASE(
+    "row map: an erase outlives its row as a tombstone that older Puts "
+    "cannot pass") {
   RowMap map(Schema(1), {.tombstone_age = seconds(120)});
   Put(map, {1, 1}, {1, 10});
   CHECK(Erase(map, {1, 5}, 1, kStart, 50) == Outcome::kErased);
@@ -106,8 +103,7 @@ TEST_CASE("row map: an erase outlives its row as a tombstone that older Puts "
     CHECK(map.Expire(kStart + seconds(500), 100, 10) == 0);
     CHECK(Values(map, 1) == std::vector<std::uint32_t>{12});
   }
-  SUBCASE(
-      "it is kept until it is old enough and the feed behind it is trimmed") {
+  SUBCASE("it is kept until it is old enough and the feed behind it is trimmed") {
     CHECK(map.Expire(kStart + seconds(119), 100, 10) == 0);
     CHECK(map.Expire(kStart + seconds(120), 49, 10) == 0);
     CHECK(map.Expire(kStart + seconds(120), 50, 10) == 1);
@@ -125,8 +121,7 @@ TEST_CASE("row map: an erase of a row that is not there is remembered") {
   CHECK(Put(map, {1, 6}, {7, 1}) == Outcome::kStale);
 }
 
-TEST_CASE(
-    "row map: beyond max_rows new rows are refused and old ones still change") {
+TEST_CASE("row map: beyond max_rows new rows are refused and old ones still change") {
   RowMap map(Schema(1), {.max_rows = 2});
   CHECK(Put(map, {1, 1}, {1, 0}) == Outcome::kInserted);
   CHECK(Put(map, {1, 2}, {2, 0}) == Outcome::kInserted);
@@ -137,8 +132,7 @@ TEST_CASE(
   CHECK(map.size() == 2);
 }
 
-TEST_CASE(
-    "row map: a flood of erases forgets the oldest tombstone and counts it") {
+TEST_CASE("row map: a flood of erases forgets the oldest tombstone and counts it") {
   RowMap map(Schema(1), {.max_rows = 10, .max_tombstones = 4});
   for (std::uint32_t id = 0; id < 6; ++id) {
     Erase(map, {1, id + 1}, id);
@@ -153,8 +147,9 @@ TEST_CASE(
   CHECK(map.tombstones() == 4);
 }
 
-TEST_CASE("row map: short rows keep the stored tail, long rows are cut, new "
-          "short rows get defaults") {
+TEST_CASE(
+    "row map: short rows keep the stored tail, long rows are cut, new "
+    "short rows get defaults") {
   RowMap map(Schema(2));
   CHECK(Put(map, {1, 1}, {1, 10, 20}) == Outcome::kInserted);
   CHECK(Put(map, {1, 2}, {1, 11}) == Outcome::kReplaced);
@@ -169,8 +164,9 @@ TEST_CASE("row map: short rows keep the stored tail, long rows are cut, new "
   CHECK(Values(map, 4) == std::vector<std::uint32_t>{13, 0x07070707});
 }
 
-TEST_CASE("row map: a longer schema of the line arrives while rows live, are "
-          "read, erased and added") {
+TEST_CASE(
+    "row map: a longer schema of the line arrives while rows live, are "
+    "read, erased and added") {
   RowMap map(Schema(1));
   for (std::uint32_t id = 0; id < 5000; ++id) {
     Put(map, {1, id + 1}, {id, id * 2});
@@ -185,13 +181,12 @@ TEST_CASE("row map: a longer schema of the line arrives while rows live, are "
   for (std::uint32_t id = 10000; id < 11000; ++id) {
     CHECK(Put(map, {3, id}, {id, 5, 6}) == Outcome::kInserted);
   }
-  while (map.Work(100)) {
-  }
+  while (map.Work(100)) {}
   CHECK(Values(map, 4998) == std::vector<std::uint32_t>{1, 2});
   CHECK(Values(map, 4997).empty());
   CHECK(Values(map, 10999) == std::vector<std::uint32_t>{5, 6});
   std::size_t rows = 0;
-  map.Walk(0, map.end(), [&](const RowMap::Row &row) {
+  map.Walk(0, map.end(), [&](const RowMap::Row& row) {
     ++rows;
     const auto id = LoadLe<std::uint32_t>(row.row.data());
     if (id < 4997) {
@@ -202,8 +197,7 @@ TEST_CASE("row map: a longer schema of the line arrives while rows live, are "
   CHECK(rows == map.size());
 }
 
-TEST_CASE(
-    "row map: a walk sees every row that lives throughout, exactly once") {
+TEST_CASE("row map: a walk sees every row that lives throughout, exactly once") {
   RowMap map(Schema(1));
   for (std::uint32_t id = 0; id < 3000; ++id) {
     Put(map, {1, id + 1}, {id, 0});
@@ -211,10 +205,9 @@ TEST_CASE(
   std::map<std::uint32_t, int> seen;
   std::uint32_t sequence = 0;
   for (std::uint32_t at = 0; at < map.end();) {
-    at = map.Walk(at, 64, [&](const RowMap::Row &row) {
-      ++seen[LoadLe<std::uint32_t>(row.row.data())];
-    });
-    for (int i = 0; i < 20; ++i) { // rows above 2000 come and go meanwhile
+    at = map.Walk(at, 64,
+                  [&](const RowMap::Row& row) { ++seen[LoadLe<std::uint32_t>(row.row.data())]; });
+    for (int i = 0; i < 20; ++i) {  // rows above 2000 come and go meanwhile
       const std::uint32_t id = 2000 + (sequence * 37) % 3000;
       ++sequence;
       if (sequence % 2 == 0) {
@@ -273,19 +266,18 @@ TEST_CASE("row map: does what a plain map does, over 400,000 random records") {
       }
     }
     const bool late = random() % 4 == 0;
-    const std::uint64_t first =
-        late && sequence > 3000 ? sequence - random() % 3000 : sequence;
+    const std::uint64_t first = late && sequence > 3000 ? sequence - random() % 3000 : sequence;
     const BatchView batch = builder.Seal(1, first, UnixTime());
     sequence += batch.size();
     outcomes.resize(batch.size());
     const RowMap::Counts counts = map.Apply(batch, now, 0, outcomes);
-    CHECK(counts.inserted + counts.replaced + counts.erased +
-              counts.no_such_row + counts.stale + counts.table_full ==
+    CHECK(counts.inserted + counts.replaced + counts.erased + counts.no_such_row + counts.stale +
+              counts.table_full ==
           batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const RecordView record = batch[i];
       const auto id = LoadLe<std::uint32_t>(record.key.data());
-      Model &row = model[id];
+      Model& row = model[id];
       Outcome expected = Outcome::kStale;
       if (record.version > row.version) {
         if (record.op == Op::kErase) {
@@ -298,8 +290,7 @@ TEST_CASE("row map: does what a plain map does, over 400,000 random records") {
         } else {
           expected = row.live ? Outcome::kReplaced : Outcome::kInserted;
           live += row.live ? 0 : 1;
-          row = {record.version, LoadLe<std::uint32_t>(record.row.data() + 4),
-                 true};
+          row = {record.version, LoadLe<std::uint32_t>(record.row.data() + 4), true};
         }
       }
       REQUIRE(outcomes[i] == expected);
@@ -307,16 +298,15 @@ TEST_CASE("row map: does what a plain map does, over 400,000 random records") {
     now += std::chrono::milliseconds(20);
     if (round % 10 == 0) {
       map.Expire(now, 0, 1'000'000);
-      for (auto &[id, row] : model) {
-        if (!row.live && row.version != Version{} &&
-            now - erased[id] >= seconds(10)) {
+      for (auto& [id, row] : model) {
+        if (!row.live && row.version != Version{} && now - erased[id] >= seconds(10)) {
           row.version = {};
         }
       }
     }
     REQUIRE(map.size() == live);
   }
-  for (const auto &[id, row] : model) {
+  for (const auto& [id, row] : model) {
     const auto found = map.Find(Row({id}));
     REQUIRE(found.has_value() == row.live);
     if (row.live) {
@@ -326,5 +316,5 @@ TEST_CASE("row map: does what a plain map does, over 400,000 random records") {
   }
 }
 
-} // namespace
-} // namespace mimi
+}  // namespace
+}  // namespace mimi

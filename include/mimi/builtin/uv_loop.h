@@ -27,6 +27,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+
 #include "mimi/loop.h"
 
 struct uv_loop_s;

@@ -16,7 +16,7 @@ namespace mimi::contract {
 
 using absl::StatusCode;
 
-inline void WatchersSeeEveryBatch(const StoreFactory &factory) {
+inline void WatchersSeeEveryBatch(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);
   Node node(bench, schema, "node");
@@ -39,8 +39,7 @@ inline void WatchersSeeEveryBatch(const StoreFactory &factory) {
   };
   writer.Put({1, 1}).Put({2, 2});
   send(0);
-  REQUIRE_MESSAGE(bench.Until([&] { return woken > 0; }),
-                  "a reader that found nothing is woken");
+  REQUIRE_MESSAGE(bench.Until([&] { return woken > 0; }), "a reader that found nothing is woken");
   send(kBatchHeartbeat);
   writer.Put({3, 3});
   send(kBatchResyncBegin);
@@ -51,7 +50,7 @@ inline void WatchersSeeEveryBatch(const StoreFactory &factory) {
 
   std::vector<std::vector<std::byte>> got;
   std::vector<Position> positions;
-  Read(bench, **cursor, 5, [&](const BatchView &batch) {
+  Read(bench, **cursor, 5, [&](const BatchView& batch) {
     got.emplace_back(batch.bytes().begin(), batch.bytes().end());
     positions.push_back((*cursor)->position());
   });
@@ -62,15 +61,14 @@ inline void WatchersSeeEveryBatch(const StoreFactory &factory) {
   auto later = reader->Watch({reader->state().incarnation, 3}, [] {});
   REQUIRE(later.ok());
   got.clear();
-  Read(bench, **later, 5, [&](const BatchView &batch) {
+  Read(bench, **later, 5, [&](const BatchView& batch) {
     got.emplace_back(batch.bytes().begin(), batch.bytes().end());
   });
-  CHECK(got ==
-        std::vector<std::vector<std::byte>>(sent.begin() + 2, sent.end()));
+  CHECK(got == std::vector<std::vector<std::byte>>(sent.begin() + 2, sent.end()));
 }
 
 /// Watch or its first Next() must say DataLoss.
-inline void CheckGone(Bench &bench, StateStore &store, const WatchFrom &from) {
+inline void CheckGone(Bench& bench, StateStore& store, const WatchFrom& from) {
   auto cursor = store.Watch(from, [] {});
   absl::Status status = cursor.status();
   bench.Until([&] {
@@ -82,7 +80,7 @@ inline void CheckGone(Bench &bench, StateStore &store, const WatchFrom &from) {
   CHECK(status.code() == StatusCode::kDataLoss);
 }
 
-inline void GonePositionsAreDataLoss(const StoreFactory &factory) {
+inline void GonePositionsAreDataLoss(const StoreFactory& factory) {
   Bench bench(factory, {.feed_bytes = 16 * 1024});
   const StateSchema schema = WordSchema(1);
   Node node(bench, schema, "node");
@@ -109,7 +107,7 @@ inline void GonePositionsAreDataLoss(const StoreFactory &factory) {
   CHECK(LoadedRows(bench, *node.store, schema).size() == 100);
 }
 
-inline void SnapshotsAndWatchesAgree(const StoreFactory &factory) {
+inline void SnapshotsAndWatchesAgree(const StoreFactory& factory) {
   const auto seed = std::random_device()();
   CAPTURE(seed);
   std::mt19937 random(seed);
@@ -137,8 +135,8 @@ inline void SnapshotsAndWatchesAgree(const StoreFactory &factory) {
       REQUIRE(snapshot.ok());
       load = std::move(*snapshot);
     }
-    if (load != nullptr && !load->done()) { // the late one loads one batch at a
-                                            // time while both write
+    if (load != nullptr && !load->done()) {  // the late one loads one batch at a
+                                             // time while both write
       const auto batch = load->Next();
       REQUIRE(batch.ok());
       if (batch->has_value()) {
@@ -147,33 +145,28 @@ inline void SnapshotsAndWatchesAgree(const StoreFactory &factory) {
       }
     }
   }
-  Read(bench, *load, ~Position{0},
-       [&](const BatchView &batch) { late.Apply(batch); });
+  Read(bench, *load, ~Position{0}, [&](const BatchView& batch) { late.Apply(batch); });
   REQUIRE(bench.Until([&] { return reader->state().head >= 60 * 300; }));
   const Position head = reader->state().head;
-  Read(bench, **early_watch, head,
-       [&](const BatchView &batch) { early.Apply(batch); });
-  auto late_watch =
-      reader->Watch({reader->state().incarnation, load->position()}, [] {});
+  Read(bench, **early_watch, head, [&](const BatchView& batch) { early.Apply(batch); });
+  auto late_watch = reader->Watch({reader->state().incarnation, load->position()}, [] {});
   REQUIRE(late_watch.ok());
-  Read(bench, **late_watch, head,
-       [&](const BatchView &batch) { late.Apply(batch); });
+  Read(bench, **late_watch, head, [&](const BatchView& batch) { late.Apply(batch); });
 
   CHECK_MESSAGE(early.Live() == late.Live(), "followers equal row by row");
-  CHECK_MESSAGE(LoadedRows(bench, *a.store, schema) == early.Live(),
-                "and so does who comes last");
+  CHECK_MESSAGE(LoadedRows(bench, *a.store, schema) == early.Live(), "and so does who comes last");
   CHECK(reader->state().rows == early.Live().size());
   for (Word id = 0; id < 3000; id += 97) {
     const auto found = bench.Lookup(*reader, schema.table(), {id});
     const auto live = early.Live();
     const auto row = live.find(id);
     REQUIRE(found.ok() == (row != live.end()));
-    CHECK((!found.ok() || (found->row == row->second.words &&
-                           found->version == row->second.version)));
+    CHECK((!found.ok() ||
+           (found->row == row->second.words && found->version == row->second.version)));
   }
 }
 
-inline void SnapshotsKeepErasedRowsErased(const StoreFactory &factory) {
+inline void SnapshotsKeepErasedRowsErased(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);
   const StateSchema other = WordSchema(1, "contract.other");
@@ -184,26 +177,22 @@ inline void SnapshotsKeepErasedRowsErased(const StoreFactory &factory) {
   Writer from_b(schema, b.origin, b.claim.term);
   Writer elsewhere(other, b.origin, b.claim.term);
   REQUIRE(bench.Apply(*b.store, elsewhere.Put({1, 1}).Seal()).ok());
-  REQUIRE(bench.Apply(*b.store, from_b.Put({1, 1}).Put({2, 2}).Erase(1).Seal())
-              .ok());
+  REQUIRE(bench.Apply(*b.store, from_b.Put({1, 1}).Put({2, 2}).Erase(1).Seal()).ok());
   Follower follower(schema);
   auto snapshot = b.store->Snapshot(schema.table(), [] {});
   REQUIRE(snapshot.ok());
-  Read(bench, **snapshot, ~Position{0}, [&](const BatchView &batch) {
-    CHECK_MESSAGE(batch.table() == schema.table(),
-                  "a snapshot of one table holds no other");
+  Read(bench, **snapshot, ~Position{0}, [&](const BatchView& batch) {
+    CHECK_MESSAGE(batch.table() == schema.table(), "a snapshot of one table holds no other");
     follower.Apply(batch);
   });
   CHECK((*snapshot)->done());
   // A Put that is older than the erase comes after the snapshot: refused by the
   // store, so it must be by its readers.
   REQUIRE(bench.Apply(*a.store, from_a.Put({1, 9}).Put({3, 3}).Seal()).ok());
-  auto watch = b.store->Watch(
-      {b.store->state().incarnation, (*snapshot)->position()}, [] {});
+  auto watch = b.store->Watch({b.store->state().incarnation, (*snapshot)->position()}, [] {});
   REQUIRE(watch.ok());
   REQUIRE(bench.Until([&] { return b.store->state().head >= 6; }));
-  Read(bench, **watch, 6,
-       [&](const BatchView &batch) { follower.Apply(batch); });
+  Read(bench, **watch, 6, [&](const BatchView& batch) { follower.Apply(batch); });
   CHECK(!bench.Lookup(*b.store, schema.table(), {1}).ok());
   CHECK(follower.Live().size() == 2);
   CHECK(follower.Live().count(1) == 0);
@@ -211,16 +200,15 @@ inline void SnapshotsKeepErasedRowsErased(const StoreFactory &factory) {
   std::map<TableId, int> rows;
   auto all = b.store->Snapshot(0, [] {});
   REQUIRE(all.ok());
-  Read(bench, **all, ~Position{0}, [&](const BatchView &batch) {
+  Read(bench, **all, ~Position{0}, [&](const BatchView& batch) {
     for (const RecordView record : batch) {
       rows[batch.table()] += record.op == Op::kPut ? 1 : 0;
     }
   });
-  CHECK(rows ==
-        std::map<TableId, int>{{schema.table(), 2}, {other.table(), 1}});
+  CHECK(rows == std::map<TableId, int>{{schema.table(), 2}, {other.table(), 1}});
 }
 
-inline void RestartsKeepWhatWasConfirmed(const StoreFactory &factory) {
+inline void RestartsKeepWhatWasConfirmed(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);
   std::map<Word, Follower::Row> before;
@@ -240,8 +228,9 @@ inline void RestartsKeepWhatWasConfirmed(const StoreFactory &factory) {
     before = LoadedRows(bench, *node.store, schema);
   }
   if (!bench.under_test->Restart()) {
-    MESSAGE("this repository does not outlive its handles: restarts were not "
-            "checked");
+    MESSAGE(
+        "this repository does not outlive its handles: restarts were not "
+        "checked");
     return;
   }
   const auto store = bench.Handle();
@@ -254,10 +243,9 @@ inline void RestartsKeepWhatWasConfirmed(const StoreFactory &factory) {
   const auto claimed = bench.Claim(*store, {.origin = 1});
   REQUIRE(claimed.ok());
   CHECK(claimed->term > term);
-  CHECK(bench.Apply(*store, *BatchView::Parse(last)).code() ==
-        StatusCode::kAborted);
+  CHECK(bench.Apply(*store, *BatchView::Parse(last)).code() == StatusCode::kAborted);
 }
 
-} // namespace mimi::contract
+}  // namespace mimi::contract
 
-#endif // MIMI_CONTRACT_STORE_FEED_H_
+#endif  // MIMI_CONTRACT_STORE_FEED_H_

@@ -17,27 +17,26 @@ namespace mimi::contract {
 /// What a reader makes of a store's batches: rows, and what is left of erased
 /// ones.
 class Follower {
-public:
+ public:
   struct Row {
-    std::vector<Word> words; ///< empty: erased
+    std::vector<Word> words;  ///< empty: erased
     Origin origin = 0;
     Version version;
-    friend bool operator==(const Row &, const Row &) = default;
+    friend bool operator==(const Row&, const Row&) = default;
   };
 
   explicit Follower(StateSchema schema) : schema_(std::move(schema)) {}
 
-  void Apply(const BatchView &batch) {
+  void Apply(const BatchView& batch) {
     if (batch.table() != schema_.table()) {
       return;
     }
     for (const RecordView record : batch) {
-      Row &row = rows_[ToWords(record.key)[0]];
+      Row& row = rows_[ToWords(record.key)[0]];
       if (record.version <= row.version) {
         continue;
       }
-      std::vector<Word> words =
-          record.op == Op::kPut ? ToWords(record.row) : std::vector<Word>();
+      std::vector<Word> words = record.op == Op::kPut ? ToWords(record.row) : std::vector<Word>();
       if (record.op == Op::kPut) {
         words.resize(schema_.row_size() / 4);
         const std::vector<Word> tail =
@@ -52,7 +51,7 @@ public:
 
   std::map<Word, Row> Live() const {
     std::map<Word, Row> live;
-    for (const auto &[id, row] : rows_) {
+    for (const auto& [id, row] : rows_) {
       if (!row.words.empty()) {
         live[id] = row;
       }
@@ -60,15 +59,15 @@ public:
     return live;
   }
 
-private:
+ private:
   StateSchema schema_;
   std::map<Word, Row> rows_;
 };
 
 /// Reads a watch up to `head`, or a snapshot to its end. Fails the test on an
 /// error.
-inline void Read(Bench &bench, Cursor &cursor, Position head,
-                 const std::function<void(const BatchView &)> &take) {
+inline void Read(Bench& bench, Cursor& cursor, Position head,
+                 const std::function<void(const BatchView&)>& take) {
   REQUIRE(bench.Until([&] {
     while (!cursor.done()) {
       const auto batch = cursor.Next();
@@ -86,23 +85,23 @@ inline void Read(Bench &bench, Cursor &cursor, Position head,
 
 /// What a new follower has that loads a snapshot and then watches up to the
 /// head.
-inline std::map<Word, Follower::Row> LoadedRows(Bench &bench, StateStore &store,
-                                                const StateSchema &schema) {
+inline std::map<Word, Follower::Row> LoadedRows(Bench& bench, StateStore& store,
+                                                const StateSchema& schema) {
   Follower follower(schema);
   auto snapshot = store.Snapshot(schema.table(), [] {});
   REQUIRE(snapshot.ok());
-  const auto apply = [&](const BatchView &batch) { follower.Apply(batch); };
+  const auto apply = [&](const BatchView& batch) {
+    follower.Apply(batch);
+  };
   Read(bench, **snapshot, ~Position{0}, apply);
-  auto watch =
-      store.Watch({store.state().incarnation, (*snapshot)->position()}, [] {});
+  auto watch = store.Watch({store.state().incarnation, (*snapshot)->position()}, [] {});
   REQUIRE(watch.ok());
   Read(bench, **watch, store.state().head, apply);
   return follower.Live();
 }
 
 /// Random puts and erases of ids below `ids`.
-inline void Scribble(std::mt19937 &random, Word ids, int count,
-                     Writer &writer) {
+inline void Scribble(std::mt19937& random, Word ids, int count, Writer& writer) {
   for (int i = 0; i < count; ++i) {
     const Word id = static_cast<Word>(random()) % ids;
     if (random() % 4 == 0) {
@@ -113,6 +112,6 @@ inline void Scribble(std::mt19937 &random, Word ids, int count,
   }
 }
 
-} // namespace mimi::contract
+}  // namespace mimi::contract
 
-#endif // MIMI_CONTRACT_STORE_FOLLOWER_H_
+#endif  // MIMI_CONTRACT_STORE_FOLLOWER_H_

@@ -13,22 +13,20 @@ namespace mimi::contract {
 
 using absl::StatusCode;
 
-inline void ClaimsGrow(const StoreFactory &factory) {
+inline void ClaimsGrow(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);
   Node first(bench, schema, "first");
   CHECK(first.claim.term > 0);
   CHECK(first.claim.head == 0);
   Writer writer(schema, first.origin, first.claim.term);
-  REQUIRE(
-      bench.Apply(*first.store, writer.Put({1, 10}).Put({2, 20}).Seal()).ok());
+  REQUIRE(bench.Apply(*first.store, writer.Put({1, 10}).Put({2, 20}).Seal()).ok());
 
   Node second(bench, schema, "second");
   CHECK(second.claim.term > first.claim.term);
   CHECK(second.claim.head == 2);
   const auto third =
-      bench.Claim(*first.store,
-                  {.origin = first.origin, .floor = second.claim.term + 1000});
+      bench.Claim(*first.store, {.origin = first.origin, .floor = second.claim.term + 1000});
   REQUIRE(third.ok());
   CHECK(third->term > second.claim.term + 1000);
   CHECK(first.store->state().term == third->term);
@@ -43,23 +41,20 @@ inline void ClaimsGrow(const StoreFactory &factory) {
                            .key = std::span(row).first(4),
                            .origin = 77,
                            .version = {third->term + 500, 9}});
-  REQUIRE(
-      bench.Apply(*first.store, builder.Seal(third->term, 1, UnixTime())).ok());
+  REQUIRE(bench.Apply(*first.store, builder.Seal(third->term, 1, UnixTime())).ok());
   const auto fourth = bench.Claim(*first.store, {.origin = first.origin});
   REQUIRE(fourth.ok());
   CHECK(fourth->term > third->term + 500);
 }
 
-inline void ClaimComparesExpected(const StoreFactory &factory) {
+inline void ClaimComparesExpected(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);
   Node holder(bench, schema, "holder");
   const auto other = bench.Handle();
-  const auto wrong =
-      bench.Claim(*other, {.origin = 2, .expected = holder.claim.term + 1});
+  const auto wrong = bench.Claim(*other, {.origin = 2, .expected = holder.claim.term + 1});
   CHECK(wrong.status().code() == StatusCode::kAborted);
-  CHECK(bench.Claim(*other, {.origin = 2, .expected = 0}).status().code() ==
-        StatusCode::kAborted);
+  CHECK(bench.Claim(*other, {.origin = 2, .expected = 0}).status().code() == StatusCode::kAborted);
   Writer writer(schema, holder.origin, holder.claim.term);
   CHECK_MESSAGE(bench.Apply(*holder.store, writer.Put({1, 1}).Seal()).ok(),
                 "a refused claim must change nothing");
@@ -68,10 +63,8 @@ inline void ClaimComparesExpected(const StoreFactory &factory) {
   std::optional<absl::StatusOr<Claimed>> a;
   std::optional<absl::StatusOr<Claimed>> b;
   const ClaimRequest request = {.origin = 2, .expected = holder.claim.term};
-  holder.store->Claim(
-      request, [&a](const absl::StatusOr<Claimed> &claimed) { a = claimed; });
-  other->Claim(request,
-               [&b](const absl::StatusOr<Claimed> &claimed) { b = claimed; });
+  holder.store->Claim(request, [&a](const absl::StatusOr<Claimed>& claimed) { a = claimed; });
+  other->Claim(request, [&b](const absl::StatusOr<Claimed>& claimed) { b = claimed; });
   REQUIRE(bench.Until([&] { return a.has_value() && b.has_value(); }));
   CHECK((a->ok() ? 1 : 0) + (b->ok() ? 1 : 0) == 1);
   CHECK((a->ok() ? b : a)->status().code() == StatusCode::kAborted);
@@ -83,7 +76,7 @@ inline void ClaimComparesExpected(const StoreFactory &factory) {
   CHECK(bench.Claim(*other, {.origin = 2, .expected = newest.term}).ok());
 }
 
-inline void UnknownTermsAreRefused(const StoreFactory &factory) {
+inline void UnknownTermsAreRefused(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);
   Node node(bench, schema, "node");
@@ -91,11 +84,10 @@ inline void UnknownTermsAreRefused(const StoreFactory &factory) {
   CHECK(bench.Apply(*node.store, stranger.Put({1, 1}).Seal()).code() ==
         StatusCode::kFailedPrecondition);
   CHECK(node.store->state().head == 0);
-  CHECK(bench.Lookup(*node.store, schema.table(), {1}).status().code() ==
-        StatusCode::kNotFound);
+  CHECK(bench.Lookup(*node.store, schema.table(), {1}).status().code() == StatusCode::kNotFound);
 }
 
-inline void ExclusiveClaimsFence(const StoreFactory &factory) {
+inline void ExclusiveClaimsFence(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);
   Node primary(bench, schema, "primary");
@@ -109,18 +101,15 @@ inline void ExclusiveClaimsFence(const StoreFactory &factory) {
       bench.Apply(*primary.store, old_writer.Put({1, 11}).Put({2, 22}).Seal());
   CHECK(refused.code() == StatusCode::kAborted);
   CHECK(primary.store->state().fenced >= 1);
-  CHECK(bench.Lookup(*minion.store, schema.table(), {1})->row ==
-        std::vector<Word>{1, 10});
-  CHECK(bench.Lookup(*minion.store, schema.table(), {2}).status().code() ==
-        StatusCode::kNotFound);
+  CHECK(bench.Lookup(*minion.store, schema.table(), {1})->row == std::vector<Word>{1, 10});
+  CHECK(bench.Lookup(*minion.store, schema.table(), {2}).status().code() == StatusCode::kNotFound);
   Writer heartbeat(schema, primary.origin, primary.claim.term, 2);
   CHECK(bench.Apply(*primary.store, heartbeat.Seal(kBatchHeartbeat)).code() ==
         StatusCode::kAborted);
 
   Writer new_writer(schema, minion.origin, minion.claim.term);
   REQUIRE(bench.Apply(*minion.store, new_writer.Put({1, 12}).Seal()).ok());
-  auto cursor =
-      minion.store->Watch({.incarnation = 0, .position = fence}, [] {});
+  auto cursor = minion.store->Watch({.incarnation = 0, .position = fence}, [] {});
   REQUIRE(cursor.ok());
   std::vector<std::uint64_t> terms;
   REQUIRE(bench.Until([&] {
@@ -135,7 +124,7 @@ inline void ExclusiveClaimsFence(const StoreFactory &factory) {
                 "nothing of an older term stands behind the fence");
 }
 
-inline void SharedClaimsLetVersionsDecide(const StoreFactory &factory) {
+inline void SharedClaimsLetVersionsDecide(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);
   Node a(bench, schema, "a", ClaimMode::kShared);
@@ -145,16 +134,14 @@ inline void SharedClaimsLetVersionsDecide(const StoreFactory &factory) {
   REQUIRE(bench.Apply(*a.store, from_a.Put({1, 10}).Put({2, 20}).Seal()).ok());
   REQUIRE(bench.Apply(*b.store, from_b.Put({1, 11}).Seal()).ok());
   REQUIRE(bench.Apply(*a.store, from_a.Put({1, 12}).Put({3, 30}).Seal()).ok());
-  CHECK_MESSAGE((bench.Lookup(*a.store, schema.table(), {1})->row ==
-                 std::vector<Word>{1, 11}),
+  CHECK_MESSAGE((bench.Lookup(*a.store, schema.table(), {1})->row == std::vector<Word>{1, 11}),
                 "the newer term's row stays");
-  CHECK(bench.Lookup(*b.store, schema.table(), {3})->row ==
-        std::vector<Word>{3, 30});
+  CHECK(bench.Lookup(*b.store, schema.table(), {3})->row == std::vector<Word>{3, 30});
   CHECK(bench.Lookup(*b.store, schema.table(), {3})->origin == a.origin);
   CHECK(b.store->state().mode == ClaimMode::kShared);
 }
 
-inline void ControlTermsWriteTheControlTableOnly(const StoreFactory &factory) {
+inline void ControlTermsWriteTheControlTableOnly(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);
   const StateSchema control = WordSchema(1, "mimi.pair");
@@ -179,15 +166,14 @@ inline void ControlTermsWriteTheControlTableOnly(const StoreFactory &factory) {
   Writer report(control, box.origin, box.claim.term);
   CHECK_MESSAGE(bench.Apply(*box.store, report.Put({2, 2}).Seal()).ok(),
                 "the control table is open to every term");
-  CHECK(bench.Apply(*box.store, box_rows.Put({1, 2}).Seal()).code() ==
-        StatusCode::kAborted);
+  CHECK(bench.Apply(*box.store, box_rows.Put({1, 2}).Seal()).code() == StatusCode::kAborted);
 }
 
 /// Both answers of one lease, as values.
-inline absl::StatusOr<LeaseGrant> Ask(Bench &bench, Lease &lease, Duration ttl,
+inline absl::StatusOr<LeaseGrant> Ask(Bench& bench, Lease& lease, Duration ttl,
                                       bool renew = false) {
   std::optional<absl::StatusOr<LeaseGrant>> answer;
-  const auto done = [&answer](const absl::StatusOr<LeaseGrant> &grant) {
+  const auto done = [&answer](const absl::StatusOr<LeaseGrant>& grant) {
     answer = grant;
   };
   renew ? lease.Renew(ttl, done) : lease.Acquire(ttl, done);
@@ -196,7 +182,7 @@ inline absl::StatusOr<LeaseGrant> Ask(Bench &bench, Lease &lease, Duration ttl,
   return *answer;
 }
 
-inline void LeasesAreHeldByOne(const StoreFactory &factory) {
+inline void LeasesAreHeldByOne(const StoreFactory& factory) {
   Bench bench(factory);
   const auto store_a = bench.Handle();
   const auto store_b = bench.Handle();
@@ -218,7 +204,7 @@ inline void LeasesAreHeldByOne(const StoreFactory &factory) {
 
   a->Release();
   absl::StatusOr<LeaseGrant> taken = Ask(bench, *b, ttl);
-  bench.Until([&] { // Release is best effort, and may take its time
+  bench.Until([&] {  // Release is best effort, and may take its time
     taken = taken.ok() ? taken : Ask(bench, *b, ttl);
     return taken.ok();
   });
@@ -229,14 +215,13 @@ inline void LeasesAreHeldByOne(const StoreFactory &factory) {
     MESSAGE("time cannot be moved: that a lease runs out was not checked");
     return;
   }
-  CHECK_MESSAGE(Ask(bench, *b, ttl, true).status().code() ==
-                    StatusCode::kAborted,
+  CHECK_MESSAGE(Ask(bench, *b, ttl, true).status().code() == StatusCode::kAborted,
                 "what ran out is acquired, not renewed");
   const auto again = Ask(bench, *a, ttl);
   REQUIRE(again.ok());
   CHECK(again->term > taken->term);
 }
 
-} // namespace mimi::contract
+}  // namespace mimi::contract
 
-#endif // MIMI_CONTRACT_STORE_TERMS_H_
+#endif  // MIMI_CONTRACT_STORE_TERMS_H_

@@ -40,10 +40,10 @@ struct StoreLimits {
 /// Advance() only; where time cannot be moved, leave Advance() as it is, and
 /// checks that need it are left out, with a message.
 class StoreUnderTest {
-public:
+ public:
   virtual ~StoreUnderTest() = default;
 
-  virtual Loop &loop() = 0;
+  virtual Loop& loop() = 0;
   /// A handle such as another node would have. Handles end before the
   /// StoreUnderTest.
   virtual std::unique_ptr<StateStore> NewHandle() = 0;
@@ -55,8 +55,7 @@ public:
   virtual bool Restart() { return false; }
 };
 
-using StoreFactory =
-    std::function<std::unique_ptr<StoreUnderTest>(const StoreLimits &)>;
+using StoreFactory = std::function<std::unique_ptr<StoreUnderTest>(const StoreLimits&)>;
 
 // ---- What the checks share. Not for others. ----
 
@@ -64,8 +63,7 @@ using Word = std::uint32_t;
 
 /// Rows of words: the key "id", and `values` (1 to 3) values, whose defaults
 /// are 101, 102 and 103.
-inline StateSchema WordSchema(int values,
-                              std::string_view table = "contract.rows") {
+inline StateSchema WordSchema(int values, std::string_view table = "contract.rows") {
   StateSchema::Builder builder(table, 1);
   builder.Key("id", FieldType::kU32);
   for (int i = 1; i <= values; ++i) {
@@ -75,7 +73,7 @@ inline StateSchema WordSchema(int values,
   return *builder.Build();
 }
 
-inline std::vector<std::byte> ToBytes(const std::vector<Word> &words) {
+inline std::vector<std::byte> ToBytes(const std::vector<Word>& words) {
   std::vector<std::byte> bytes;
   for (const Word word : words) {
     for (unsigned shift = 0; shift < 32; shift += 8) {
@@ -96,16 +94,15 @@ inline std::vector<Word> ToWords(std::span<const std::byte> bytes) {
 /// One repository with the loop turned by hand: every call returns when its
 /// answer is there.
 class Bench {
-public:
-  explicit Bench(const StoreFactory &factory, const StoreLimits &limits = {})
+ public:
+  explicit Bench(const StoreFactory& factory, const StoreLimits& limits = {})
       : under_test(factory(limits)) {}
 
   std::unique_ptr<StateStore> Handle() { return under_test->NewHandle(); }
 
   /// Turns the loop until `done`, for ten seconds of the real clock at most.
-  bool Until(const std::function<bool()> &done) {
-    const auto deadline =
-        std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  bool Until(const std::function<bool()>& done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (!done()) {
       if (std::chrono::steady_clock::now() > deadline) {
         return false;
@@ -124,11 +121,10 @@ public:
   }
   /// Turns it while there is something to do.
   void Settle() {
-    for (int i = 0; i < 100 && under_test->loop().RunOnce(); ++i) {
-    }
+    for (int i = 0; i < 100 && under_test->loop().RunOnce(); ++i) {}
   }
 
-  absl::Status Open(StateStore &store, const StateSchema &schema) {
+  absl::Status Open(StateStore& store, const StateSchema& schema) {
     std::optional<absl::Status> answer;
     store.Open(schema, [&answer](absl::Status status) { answer = status; });
     DOCTEST_CHECK_MESSAGE(!answer.has_value(), "Open answered inside the call");
@@ -136,14 +132,10 @@ public:
     return *answer;
   }
 
-  absl::StatusOr<Claimed> Claim(StateStore &store,
-                                const ClaimRequest &request) {
+  absl::StatusOr<Claimed> Claim(StateStore& store, const ClaimRequest& request) {
     std::optional<absl::StatusOr<Claimed>> answer;
-    store.Claim(request, [&answer](const absl::StatusOr<Claimed> &claimed) {
-      answer = claimed;
-    });
-    DOCTEST_CHECK_MESSAGE(!answer.has_value(),
-                          "Claim answered inside the call");
+    store.Claim(request, [&answer](const absl::StatusOr<Claimed>& claimed) { answer = claimed; });
+    DOCTEST_CHECK_MESSAGE(!answer.has_value(), "Claim answered inside the call");
     DOCTEST_REQUIRE(Until([&answer] { return answer.has_value(); }));
     return *answer;
   }
@@ -153,27 +145,23 @@ public:
     Origin origin = 0;
     Version version;
   };
-  absl::StatusOr<FoundRow> Lookup(StateStore &store, TableId table,
-                                  const std::vector<Word> &key) {
+  absl::StatusOr<FoundRow> Lookup(StateStore& store, TableId table, const std::vector<Word>& key) {
     std::optional<absl::StatusOr<FoundRow>> answer;
-    store.Lookup(table, ToBytes(key),
-                 [&answer](const absl::StatusOr<StateStore::Found> &found) {
-                   if (found.ok()) {
-                     answer = FoundRow{ToWords(found->row), found->origin,
-                                       found->version};
-                   } else {
-                     answer = found.status();
-                   }
-                 });
-    DOCTEST_CHECK_MESSAGE(!answer.has_value(),
-                          "Lookup answered inside the call");
+    store.Lookup(table, ToBytes(key), [&answer](const absl::StatusOr<StateStore::Found>& found) {
+      if (found.ok()) {
+        answer = FoundRow{ToWords(found->row), found->origin, found->version};
+      } else {
+        answer = found.status();
+      }
+    });
+    DOCTEST_CHECK_MESSAGE(!answer.has_value(), "Lookup answered inside the call");
     DOCTEST_REQUIRE(Until([&answer] { return answer.has_value(); }));
     return *answer;
   }
 
   /// Applies and waits until it is confirmed. ResourceExhausted is
   /// back-pressure: it is offered again.
-  absl::Status Apply(StateStore &store, const BatchView &batch) {
+  absl::Status Apply(StateStore& store, const BatchView& batch) {
     absl::StatusOr<Position> position = store.Apply(batch);
     Until([&] {
       if (position.status().code() == absl::StatusCode::kResourceExhausted) {
@@ -194,16 +182,15 @@ public:
 
 /// Makes the batches of one writer, in sequence.
 class Writer {
-public:
-  Writer(const StateSchema &schema, Origin origin, std::uint64_t term,
-         std::uint64_t sequence = 1)
+ public:
+  Writer(const StateSchema& schema, Origin origin, std::uint64_t term, std::uint64_t sequence = 1)
       : term_(term), sequence_(sequence), builder_(schema, origin) {}
 
-  Writer &Put(const std::vector<Word> &row) {
+  Writer& Put(const std::vector<Word>& row) {
     DOCTEST_REQUIRE(builder_.Put(ToBytes(row)));
     return *this;
   }
-  Writer &Erase(Word id) {
+  Writer& Erase(Word id) {
     DOCTEST_REQUIRE(builder_.Erase(ToBytes({id})));
     return *this;
   }
@@ -211,8 +198,8 @@ public:
   /// Seal().
   BatchView Seal(std::uint16_t flags = 0) {
     builder_.set_flags(flags);
-    const BatchView sealed = builder_.Seal(
-        term_, sequence_, UnixTime(Duration(1'700'000'000'000'000'000)));
+    const BatchView sealed =
+        builder_.Seal(term_, sequence_, UnixTime(Duration(1'700'000'000'000'000'000)));
     bytes_.assign(sealed.bytes().begin(), sealed.bytes().end());
     sequence_ += sealed.size();
     builder_.Clear();
@@ -220,7 +207,7 @@ public:
   }
   std::uint64_t sequence() const { return sequence_; }
 
-private:
+ private:
   std::uint64_t term_;
   std::uint64_t sequence_;
   BatchBuilder builder_;
@@ -229,12 +216,11 @@ private:
 
 /// A writer's whole way in: opened, claimed, ready to apply.
 struct Node {
-  Node(Bench &bench, const StateSchema &schema, std::string_view name,
+  Node(Bench& bench, const StateSchema& schema, std::string_view name,
        ClaimMode mode = ClaimMode::kExclusive)
       : store(bench.Handle()), origin(OriginOf(name)) {
     DOCTEST_REQUIRE(bench.Open(*store, schema).ok());
-    const absl::StatusOr<Claimed> claimed =
-        bench.Claim(*store, {.origin = origin, .mode = mode});
+    const absl::StatusOr<Claimed> claimed = bench.Claim(*store, {.origin = origin, .mode = mode});
     DOCTEST_REQUIRE_MESSAGE(claimed.ok(), claimed.status().ToString());
     claim = *claimed;
   }
@@ -243,6 +229,6 @@ struct Node {
   Claimed claim;
 };
 
-} // namespace mimi::contract
+}  // namespace mimi::contract
 
-#endif // MIMI_CONTRACT_STORE_UNDER_TEST_H_
+#endif  // MIMI_CONTRACT_STORE_UNDER_TEST_H_
