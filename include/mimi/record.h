@@ -132,6 +132,13 @@ class BatchView {
   std::size_t key_size() const { return header_.key_size; }
   std::size_t row_size() const { return header_.row_size; }
   std::span<const std::byte> bytes() const { return bytes_; }
+  /// The same batch, read from a copy of its bytes; nothing is checked again. REQUIRES: `copy` equals
+  /// bytes().
+  BatchView At(std::span<const std::byte> copy) const {
+    BatchView view = *this;
+    view.bytes_ = copy;
+    return view;
+  }
 
   RecordView operator[](std::size_t i) const;
 
@@ -194,6 +201,8 @@ class BatchBuilder {
   /// entry needs is raised to that, more than kMaxBatchSize lowered. All memory is allocated here.
   BatchBuilder(const StateSchema& schema, Origin origin, std::size_t capacity = 64 * 1024);
 
+  TableId table() const { return table_; }
+  std::uint64_t fingerprint() const { return fingerprint_; }
   std::size_t size() const { return count_; }
   bool empty() const { return count_ == 0; }
   bool full() const;

@@ -68,7 +68,7 @@ inline StateSchema WordSchema(int values, std::string_view table = "contract.row
   builder.Key("id", FieldType::kU32);
   for (int i = 1; i <= values; ++i) {
     const std::vector<std::byte> fallback = {std::byte(100 + i), {}, {}, {}};
-    builder.Value("v" + std::to_string(i), FieldType::kU32).Default(fallback);
+    builder.Value(std::string("v").append(std::to_string(i)), FieldType::kU32).Default(fallback);
   }
   return *builder.Build();
 }
