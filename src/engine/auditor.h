@@ -98,6 +98,7 @@ class Auditor {
     kFirstRows,   ///< walks the rows, for what is missing
     kConfirming,  ///< waits until both sides passed the first look
     kSecondSink,  ///< walks the data plane again
+    kJudging,     ///< compares what the looks saw
     kRepairing,   ///< waits until the repairs are confirmed
   };
   enum class Kind : std::uint8_t { kMissing, kExtra, kDifferent };
@@ -113,14 +114,21 @@ class Auditor {
   void Begin();
   void BeginLook();
   absl::Status Step();
-  absl::Status StepSink(bool first);
+  absl::Status StepSettling();
+  absl::Status StepSink();
   void StepRows();
-  void Judge();
+  void StepConfirming();
+  void StepRepairing();
+  void BeginJudging();
+  void StepJudging();
+  void Judge(std::span<const std::byte> key, const Noted& noted);
+  bool Verify(std::span<const std::byte> key, const Noted& noted);
+  void EndLook();
   void Finish(const absl::Status& status);
+  absl::Status WaitedTooLong() const;
   bool Differs(std::span<const std::byte> a, std::span<const std::byte> b) const;
   void Note(std::span<const std::byte> key, Kind kind, std::optional<Version> version);
   void AddFinding(std::string text);
-  std::string Describe(Kind kind, std::span<const std::byte> key) const;
 
   Replica& replica_;
   Loop& loop_;
@@ -132,21 +140,30 @@ class Auditor {
   std::vector<Range> compared_;  // the bytes of a row that are neither key nor soft
 
   std::vector<Callback> waiting_;  // for the next pass
-  std::vector<Callback> serving_;  // by the pass under way
-  bool urgent_ = false;            // somebody waits: the faster pace
+  std::vector<Callback> serving_;  // by the pass under way: then it goes at the faster pace
 
   Stage stage_ = Stage::kIdle;
   std::optional<MonotonicTime> next_pass_;
   std::optional<MonotonicTime> next_slice_;
+  MonotonicTime now_;
   MonotonicTime give_up_;
+  int restarts_ = 0;
+  std::uint64_t epoch_ = 0;    // Replica::epoch() when this look began
+  bool sink_walked_ = true;    // the minion's walk is at its beginning
+  bool rest_of_walk_ = false;  // what is left of it belongs to a look that was given up
   std::size_t budget_ = 256;
   std::uint32_t rows_at_ = 0;
   std::uint32_t rows_end_ = 0;
   std::vector<std::uint64_t> shown_;  // a bit per row number: the first look saw it
   absl::flat_hash_map<std::string, Noted> noted_;
-  bool noted_all_ = true;
-  Position first_look_ = 0;  // the feed's position at its end
-  std::uint64_t unavailable_before_ = 0;
+  std::uint64_t differences_ = 0;         // at this first look, noted or not
+  std::uint64_t differences_before_ = 0;  // … and at the one before it
+  Position first_look_ = 0;               // the feed's position at its end
+  absl::flat_hash_map<std::string, Noted>::const_iterator judged_;
+  bool repairs_allowed_ = true;
+  std::uint64_t repairs_ = 0;  // under way
+  std::uint64_t repair_round_ = 0;
+  std::optional<Position> repair_ticket_;
   AuditResult result_;
   std::optional<AuditResult> last_;
   UnixTime last_at_{};

@@ -174,16 +174,20 @@ class Feed {
   /// gone.
   struct Waker;
 
+  bool ReadOne();
+  bool ReadSnapshot();
+  bool ReadFeed();
   absl::Status OpenSnapshot();
   absl::Status OpenWatch();
   void BeginLoad();
   void EndLoad();
-  bool ReadOne();
-  void HandleError(const absl::Status& error);
-  void Fail(const absl::Status& error, bool lost);
-  bool CheckSequence(const BatchView& batch);
-  Stream* FindStream(TableId table, Origin origin);
+  void TakeLive(const BatchView& batch);
   void Deliver(const BatchView& batch, bool snapshot);
+  bool Continues(const BatchView& batch);
+  Stream* FindStream(TableId table, Origin origin);
+  void HandleError(const absl::Status& error);
+  void LoadAgain();
+  void DropCursor();
   std::function<void()> MakeWake();
   void Event(std::string_view kind, const std::string& detail) const;
 
@@ -199,11 +203,12 @@ class Feed {
   std::shared_ptr<Waker> waker_;
   bool load_begun_ = false;             // OnLoadBegin was sent for this load
   bool readable_ = false;               // the cursor may have something
+  bool caught_up_ = false;              // the last look found nothing
+  std::optional<std::string> reload_;   // asked for, not begun
   std::optional<MonotonicTime> retry_;  // look again, whether woken or not
   MonotonicTime now_;                   // of this Tick
-  MonotonicTime following_since_;
+  MonotonicTime failed_at_;             // the last time that anything went wrong
   std::uint64_t incarnation_ = 0;       // of what the subscribers hold
-  std::uint64_t load_incarnation_ = 0;  // of the snapshot under way
   Position position_ = 0;
   Position tail_end_ = 0;  // the head when the snapshot ended
   FeedState counters_;

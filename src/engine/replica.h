@@ -130,7 +130,7 @@ class Replica final : public FeedSubscriber {
   /// was outranked.
   Position confirmed() const { return confirmed_; }
   Position position() const { return position_; }
-  /// A load has ended, the minion is warm, and nothing waits to be sent: the sink follows.
+  /// The sink follows: a load has ended, the minion is warm, and has confirmed all that they owed.
   bool settled() const;
   ReplicaState state() const;
 
@@ -146,6 +146,14 @@ class Replica final : public FeedSubscriber {
   /// Whether the sink has yet to be told of this key, or the box itself has something newer: no
   /// judging it now.
   bool InFlight(std::span<const std::byte> key);
+  /// For who waits until a Repair was done: at round() r, it is offered once OfferedSince(r), and
+  /// confirmed once the minion confirms what is then last_ticket().
+  std::uint64_t round() const { return rounds_; }
+  bool OfferedSince(std::uint64_t round) const { return outbox_.empty() || rounds_ >= round + 2; }
+  Position last_ticket() const { return last_ticket_; }
+  /// Another value whenever a load has begun, or the minion was lost: row numbers and what was seen
+  /// of the sink before mean nothing any more.
+  std::uint64_t epoch() const { return epoch_; }
 
   void OnOtherIncarnation() override;
   void OnLoadBegin(Position at) override;
@@ -160,30 +168,46 @@ class Replica final : public FeedSubscriber {
     Position position = 0;
     std::optional<UnixTime> time;
   };
+  static constexpr Duration kSilence = std::chrono::milliseconds(500);
+  static constexpr std::size_t kLeastErases = 65536;
   enum class Warmth : std::uint8_t { kCold, kWarming, kWarm };
 
+  // replica.cc: from the feed into the rows.
+  void Count(const RowMap::Counts& counts);
+  bool CanPassOn(const BatchView& batch, const RowMap::Counts& counts) const;
+  bool PassOn(const BatchView& batch, std::optional<UnixTime> time);
+  void MarkBatch(const BatchView& batch, bool snapshot);
+  bool DropUnmentioned();
+  void DropFromOld();
+  void EndDrop();
+  void SampleSilence();
+  bool ConcernsOwn(const BatchView& batch) const;
+  bool IsUnconfirmed(std::span<const std::byte> key) const;
+  void Event(std::string_view kind, const std::string& detail) const;
+
+  // replica_drain.cc: the minion's life, from the rows into it, and back what it confirms.
   void Warm();
   void OnWarm(const absl::Status& status);
   void LoseMinion(const absl::Status& why);
   void WatchHealth();
-  bool CanPassOn(const BatchView& batch, const RowMap::Counts& counts, bool snapshot) const;
-  /// False: the minion did not take it, mark it.
-  bool PassOn(const BatchView& batch, Position after);
-  void MarkBatch(const BatchView& batch, bool snapshot);
-  void MarkRecord(const RecordView& record, bool snapshot);
   void MarkErased(std::span<const std::byte> key, Version version);
   void MarkAllRows();
   bool Drain();
-  bool FillFromOutbox();
-  bool AppendRow(const RowMap::Row& row);
-  bool OfferDrained();
-  void NoteOffered();
-  bool DropUnmentioned();
+  void BeginRound();
+  bool RoundIsOver() const;
+  void EndRound();
+  void Fill();
+  bool FillErases();
+  void FillRows();
+  bool FillRow(std::uint32_t number);
+  bool Offer();
+  void HaveTaken();
+  void WaitForRoom();
+  void Land(std::optional<UnixTime> time);
   void ReadConfirmed();
-  void Land(Position ticket, Position position, std::optional<UnixTime> time);
-  bool IsUnconfirmed(std::span<const std::byte> key) const;
-  bool SliceOver() const;
-  void Event(std::string_view kind, const std::string& detail) const;
+  /// How far the feed may be called confirmed once what was sent by now has arrived: while a load
+  /// runs, its position says nothing yet.
+  Position Landable() const { return loading_ ? load_base_ : position_; }
 
   StateSchema schema_;
   Minion* minion_;
@@ -192,38 +216,53 @@ class Replica final : public FeedSubscriber {
   std::unique_ptr<RowMap> rows_;
   std::unique_ptr<RowMap> old_rows_;  // of the incarnation before, until the load has ended
   std::vector<RowMap::Outcome> outcomes_;
-  Outbox outbox_;
-  BatchBuilder builder_;
-  std::vector<std::uint32_t> built_rows_;  // what builder_ holds, to be unmarked when it is taken
-  std::size_t built_erases_ = 0;
-  std::uint64_t highest_term_ = 1;
+  std::vector<std::pair<std::string, Version>> dropping_;  // of one slice
+  MonotonicTime now_;
+  MonotonicTime slice_end_;
+  ReplicaState counters_;
 
   Warmth warmth_ = Warmth::kCold;
   bool healthy_ = true;
+  std::uint64_t epoch_ = 0;
+  bool audit_wanted_ = false;
   Backoff warm_backoff_;
   std::optional<MonotonicTime> warm_at_;
-  std::optional<MonotonicTime> offer_at_;  // the minion was full: not before
-  Duration offer_wait_{};
+  MonotonicTime warm_since_;
   MonotonicTime health_at_;
-  std::shared_ptr<Replica*> self_;  // null inside once we are gone
+  std::shared_ptr<Replica*> self_;  // holds nullptr once we are gone
 
   bool loading_ = false;
-  bool ever_loaded_ = false;
   std::optional<std::uint32_t> drop_at_;  // where the drop of unmentioned rows goes on
   std::uint8_t mark_ = 0;
-  bool audit_wanted_ = false;
+  Position load_base_ = 0;  // confirmable while the load runs
+  Position settle_at_ =
+      0;  // confirmed this far, the sink has all that the last load or warming owed
 
-  MonotonicTime slice_end_;
+  Outbox outbox_;
+  BatchBuilder builder_;
+  std::vector<std::uint32_t> built_rows_;  // what builder_ holds, unmarked once it is taken
+  std::size_t built_erases_ = 0;           // erases looked at, from the front
+  struct Round {
+    Position position = 0;  // what its end confirms
+    std::optional<UnixTime> time;
+    std::size_t erases = 0;      // of those there at its begin, not yet offered
+    std::uint32_t next_row = 0;  // all marked rows before it are offered
+  };
+  std::optional<Round> round_;
+  std::uint64_t rounds_ = 0;               // begun
+  std::optional<MonotonicTime> offer_at_;  // the minion was full: not before
+  Duration offer_wait_{};
+
   Position position_ = 0;
   Position confirmed_ = 0;
   Position last_ticket_ = 0;
+  std::deque<Landing> landings_;
   std::optional<UnixTime> time_;  // of the newest header from elsewhere that the rows have
   std::optional<UnixTime> confirmed_time_;
-  MonotonicTime confirmed_at_;
-  std::deque<Landing> landings_;
-  std::optional<Landing> round_;  // what the outbox's round under way will confirm
+  bool own_writes_ =
+      false;  // the last live batch was the box's own: silence from elsewhere is no lag
+  MonotonicTime sample_at_;
   StalenessWindow staleness_;
-  ReplicaState counters_;
 };
 
 }  // namespace mimi::internal

@@ -247,6 +247,17 @@ std::size_t RowMap::Expire(MonotonicTime now, Position trimmed, std::size_t budg
   return forgotten;
 }
 
+bool RowMap::Forget(std::span<const std::byte> key) {
+  std::uint64_t* slot = key.size() == key_size_ ? FindSlot(TagOf(key), key) : nullptr;
+  if (slot == nullptr || Tombstones::IsReference(TagIndex::Reference(*slot))) {
+    return false;
+  }
+  const std::uint32_t number = TagIndex::Reference(*slot) - 1;
+  index_.Erase(slot);
+  slab_.Free(number);
+  return true;
+}
+
 std::optional<RowMap::Row> RowMap::Find(std::span<const std::byte> key) {
   if (key.size() != key_size_) {
     return std::nullopt;

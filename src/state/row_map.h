@@ -159,6 +159,10 @@ class RowMap {
   /// at most `budget` of them. Returns how many.
   std::size_t Expire(MonotonicTime now, Position trimmed, std::size_t budget);
 
+  /// Drops a row without a trace: no tombstone, so any version may come back. For who knows by other
+  /// means than a record that the row is gone (a load that did not mention it). False: no such row.
+  bool Forget(std::span<const std::byte> key);
+
   /// Takes a longer schema of the same line: rows get the appended fields' defaults. No-op for one
   /// that is not longer. False, and no change, when memory has run out. REQUIRES: compatible
   /// (StateSchema::CheckCompatible).
