@@ -58,12 +58,12 @@ struct BoxView {
 
 /// One finished or failed move, newest last in PairView::moves.
 struct Move {
-  MonotonicTime at;
+  MonotonicTime at;  ///< its end
   Side to = Side::kMinion;
   bool planned = false;
   bool succeeded = false;
   Duration took{};
-  std::string reason;
+  std::string reason{};
 };
 
 struct PairView {

@@ -4,6 +4,9 @@
 /// \file
 /// The policies that come with the library (failover.h says what a policy is).
 ///
+/// All of them leave a dead box for one that is usable: the primary for the minion, and also,
+/// whether `restore` is on or not, a dead minion for a primary that is not known to be down.
+///
 /// Threads: pure; any.
 
 #include <memory>
@@ -31,7 +34,7 @@ struct DampedPolicyOptions {
       std::chrono::milliseconds(0);  ///< the primary must be down this long before a divert
   Duration up_for = std::chrono::seconds(30);         ///< … and up this long before a restore
   Duration between_moves = std::chrono::seconds(10);  ///< the least time between two moves
-  int max_moves = 4;                                  ///< flap limit: this many moves within …
+  int max_moves = 4;  ///< flap limit: this many moves that succeeded, within …
   Duration within = std::chrono::minutes(
       10);  ///< … this time, then it stays until an operator moves, or time passes
 };
@@ -40,7 +43,7 @@ struct DampedPolicyOptions {
 absl::StatusOr<std::unique_ptr<FailoverPolicy>> NewDampedPolicy(
     const DampedPolicyOptions& options = {});
 
-/// Never moves by itself; says what it would do.
+/// Never moves by itself; its reasons say what it would do.
 std::unique_ptr<FailoverPolicy> NewManualPolicy();
 
 }  // namespace mimi
