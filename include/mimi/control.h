@@ -89,7 +89,7 @@ struct PairRow {
   Duration staleness_p99{};
   Duration staleness_max{};
   std::uint64_t differing = 0;  ///< a sink: rows that differed at the last audit
-  UnixTime audited{};           ///< when that audit ended; 0 if never
+  UnixTime audited{};           ///< when that audit ended; 0: none since the last load
   /// A sink that cannot show what it holds (Minion::Audit is Unimplemented).
   bool unauditable = false;
   std::uint8_t coverage = 0;  ///< a source: 1 begins, 2 ends, 4 walkable, 8 complete

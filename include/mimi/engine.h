@@ -121,8 +121,8 @@ struct ManagerOptions {
 /// Something worth telling an operator: state changes, never one per record.
 struct PairEvent {
   UnixTime at{};
-  /// "phase", "readiness", "liveness", "decision", "claim", "fenced", "lost", "resync", "load",
-  /// "audit" or "error".
+  /// "phase", "readiness", "liveness", "decision", "lease", "claim", "fenced", "lost", "resync",
+  /// "load", "audit" or "error".
   std::string kind;
   std::string detail;
 };

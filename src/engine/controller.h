@@ -1,54 +1,44 @@
 #ifndef MIMI_SRC_ENGINE_CONTROLLER_H_
 #define MIMI_SRC_ENGINE_CONTROLLER_H_
 
-/// \file
-/// Controller: the state machine that moves a pair's traffic (DESIGN promises 3, 4, 5 and 7).
-///
-/// It holds no descriptor, timer or thread. What it knows it is told (Update, Report, Tick); what
-/// it does to the world goes through ControllerEffects and the Lease. So a test, the simulator and
-/// the engine drive the same code.
-///
-///     Controller controller(options, effects, *lease, clock);
-///     controller.Start();
-///     controller.Update(inputs);        // when a part's row, the wanted row or the store's state
-///     changed, and each report_every controller.Report(event);         // liveness
-///     controller.Tick();                // at NextDeadline()
-///
-/// What it acts on:
-/// - *Truth, not memory.* Whenever it comes to hold the lease (at a start, after a lapse) it reads
-/// the wanted row, where traffic
-///   goes (Observe) and the store's newest claim, and goes on from there. A planned move found with
-///   its traffic still at the old box is undone; a move found with its traffic at the target is
-///   carried on to its claim. So the process may die at any step.
-/// - *One acts.* Without the lease it only watches. The grant is compared with the clock at every
-/// effect, inside Steering by the
-///   guard. The rows it writes carry the lease's term, and TakeBoard() gives them versions that
-///   outrank all earlier holders'.
-/// - *Who diverts while the store is away.* A valid lease is enough: primary and store may die at
-/// once, and at least
-///   two thirds of the lease are left then. After that nobody can tell whether another manager has
-///   taken over, so it only watches, unless ManagerOptions::sole says that there is no other.
-///
-/// What the engine's parts do with the wanted row (each part acts on it as soon as it reads it):
-/// - A box's *sink* is to be active iff WantsActive(row, side); it reports `active` and `reached`
-/// back.
-/// - A box's *source* may claim and publish iff the phase is stable and `writer` is its side. It
-/// claims a term of its own, above
-///   `fence`. In a moving phase it goes on with the term that it has, and does not claim a new one.
-/// - A planned kRestoring row asks the primary's sink to load if it does not follow yet, then for
-/// one audit; the sink
-///   reports `syncing`, `resyncs`, `differing` and a new `audited`. That is the whole of kCatchUp's
-///   protocol.
-///
-/// Threads: the loop thread only. No entry point may be called from inside an effect.
-/// Lifetime: effects, lease, clock and what the options point to outlive it. Answers that come
-/// after its end are ignored.
+// Controller: the state machine that moves a pair's traffic (DESIGN promises 3, 4, 5 and 7).
+//
+// It holds no descriptor, timer or thread. What it knows it is told (Update, Report, Tick); what it
+// does to the world goes through ControllerEffects and the Lease. So a test, the simulator and the
+// engine drive the same code. It takes a clock, and not times, since guards compare at moments of
+// others.
+//
+//     Controller controller(options, effects, *lease, clock);
+//     controller.Start();
+//     controller.Update(inputs);    // a row, the wanted row or the store's state changed
+//     controller.Report(event);     // liveness
+//     controller.Tick();            // at NextDeadline()
+//
+// What it acts on:
+// - *Truth, not memory.* Whenever it comes to hold the lease (at a start, after a lapse) it reads
+//   the wanted row and where traffic goes, and goes on from there. A planned move found with its
+//   traffic still at the old box is undone; a move found with its traffic at the target is carried
+//   on to its claim. So the process may die at any step.
+// - *One acts.* Without the lease it only watches. The grant is compared with the clock at every
+//   effect, inside Steering by the guard. The rows that it writes carry the lease's term, and
+//   TakeBoard() gives them versions that outrank all earlier holders'. A claim holds only if the
+//   newest claim is still the one that it knew.
+// - *Who diverts while the store is away.* A valid lease is enough: primary and store may die at
+//   once, and at least two thirds of the lease are left then, since it is renewed each third. After
+//   that nobody can tell whether another manager has taken over, so it only watches, unless
+//   ManagerOptions::sole says that there is no other.
+//
+// Threads: the loop thread only. No entry may be called from inside an effect or on_step.
+// Lifetime: effects, lease, clock and what the options point to outlive it. Answers that come after
+// its end are ignored.
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,51 +50,11 @@
 #include "mimi/engine.h"
 #include "mimi/lease.h"
 
+#include "src/engine/controller_effects.h"
 #include "src/engine/lease_keeper.h"
 #include "src/engine/move_plan.h"
 
-namespace mimi {
-
-/// Whether the sinks of `side` are to be active (Minion::Activate) under this wanted row.
-bool WantsActive(const PairRow& wanted, Side side);
-/// Whether the source of `side` may claim a term for itself under this wanted row.
-bool MayClaim(const PairRow& wanted, Side side);
-
-/// Everything that the controller may do. Callbacks run on the loop thread, never inside the call,
-/// exactly once unless the engine goes.
-class ControllerEffects {
- public:
-  using StatusCallback = std::function<void(absl::Status)>;
-  using ClaimCallback = StateStore::ClaimCallback;
-
-  virtual ~ControllerEffects() = default;
-
-  /// This manager has come to hold the lease: claims a new control term for the wanted row
-  /// (ClaimMode::kControl), so that rows of earlier managers, also late ones, are outranked; then
-  /// reads the control table up to the head of that claim, and calls Update() with what stands
-  /// there before `done`. Errors: Unavailable (asked again).
-  virtual void TakeBoard(StatusCallback done) = 0;
-
-  /// Sets the wanted row. It is in force for the parts in this process at once, also while the
-  /// store is away; it goes to the store as soon as it can, a newer row replacing one that waits.
-  /// It is confirmed when Update() shows it in ControllerInputs::wanted.
-  virtual void WriteWanted(const PairRow& row) = 0;
-
-  /// Steering::Divert or Restore.
-  virtual void Steer(Side to, Steering::Guard guard, StatusCallback done) = 0;
-  /// Steering::Observe.
-  virtual void Observe(Steering::ObserveCallback done) = 0;
-
-  /// StateStore::Claim. Errors: Aborted (`expected` does not hold any more), Unavailable.
-  virtual void Claim(const ClaimRequest& request, ClaimCallback done) = 0;
-
-  /// For the operator (PairEvent::kind, detail).
-  virtual void Emit(std::string_view kind, std::string detail) = 0;
-
-  /// Something that an accessor shows, or NextDeadline(), may have changed. Called at the end of
-  /// every entry and answer.
-  virtual void Changed() = 0;
-};
+namespace mimi::internal {
 
 struct ControllerOptions {
   std::string pair = "pair";
@@ -116,22 +66,12 @@ struct ControllerOptions {
   Duration blind_after = std::chrono::seconds(3);
 };
 
-/// All that the controller knows of the pair, besides liveness. `since_heard` is as of the call of
-/// Update().
-struct ControllerInputs {
-  PartStatus primary_source, primary_sink, minion_source, minion_sink;
-  StoreState store;
-  std::optional<PairRow>
-      wanted;  ///< as read back from the store; nullopt: never written, or not read yet
-};
-
 class Controller {
  public:
   using StatusCallback = std::function<void(absl::Status)>;
 
   Controller(ControllerOptions options, ControllerEffects& effects, Lease& lease,
              const Clock& clock);
-  ~Controller();
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
@@ -146,32 +86,166 @@ class Controller {
 
   /// An operator's move (Engine::Divert, Restore). `done` may run inside the call when there is
   /// nothing to wait for.
-  void Divert(StatusCallback done) { Ask(Side::kMinion, std::move(done)); }
-  void Restore(StatusCallback done) { Ask(Side::kPrimary, std::move(done)); }
-  /// What Divert or Restore would answer now, without doing it.
+  void Divert(StatusCallback done) { AskFor(Side::kMinion, std::move(done)); }
+  void Restore(StatusCallback done) { AskFor(Side::kPrimary, std::move(done)); }
+  /// What Divert or Restore would meet now, without doing it.
   absl::Status Check(Side to) const;
 
-  /// Valid until the next entry.
+  /// `moves` in it is valid until the next entry.
   PairView view() const;
-  bool acting() const;
+  /// This process holds the lease, has read the truth, and acts.
+  bool acting() const { return stance_ == Stance::kActing; }
+  /// The first step of the move under way that has not ended.
   std::optional<Step> step() const;
   const std::vector<Move>& moves() const { return moves_; }
 
  private:
-  /// Whether this manager acts. kTaking: the board was asked for; kLooking: Observe was.
+  /// kTaking: the board was asked for. kLooking: Observe was.
   enum class Stance : std::uint8_t { kWatching, kTaking, kLooking, kActing };
 
-  void Ask(Side to, StatusCallback done);
+  struct SeenHealth {
+    Health health = Health::kUnknown;
+    MonotonicTime since;
+    std::string reason;
+  };
 
-  ControllerOptions options_;
+  enum class Progress : std::uint8_t { kIdle, kBegun, kDone };
+
+  /// The move under way.
+  struct Run {
+    Side to = Side::kMinion;
+    bool planned = false;
+    std::string reason;
+    MonotonicTime began;
+    UnixTime since{};
+    std::vector<StatusCallback> askers;
+
+    std::span<const PlannedStep> plan;
+    std::array<Progress, kSteps.size()> progress{};  // by place in the plan
+    MonotonicTime step_began;                        // of the step begun last
+
+    bool steered = false;                     // traffic goes to `to`
+    std::optional<absl::Status> steer_error;  // planned: the truth has to be looked at
+    bool claim_asked = false;
+    std::uint64_t claimed = 0;         // the term; 0: not yet
+    MonotonicTime steer_at, claim_at;  // not before
+    Duration steer_backoff{};
+
+    // What the waiting steps compare with: reports as they stood when they began.
+    PairRow source_mark, sink_mark;
+    Position head_mark = 0;
+    std::optional<std::uint64_t> made;  // what the old source had made, to be confirmed
+    std::optional<Position> head;       // what the feed held then, to be confirmed by the target
+  };
+
+  // controller.cc: the lease and the truth
+  void Settle();
+  /// No lease can be had, and nobody else could have it.
+  bool Alone() const;
+  bool MayAct() const;
+  void CheckStance();
+  void StepDown(std::string_view why);
+  void TakeOver();
+  void TakeBoard();
+  void Look();
+  void OnObserved(const absl::StatusOr<Side>& seen);
+  void Derive();
+
+  // controller_decide.cc
+  void FollowNetwork();
+  void FollowDrift(Side seen);
+  void Decide();
+  void Reconsider(Side to, const Decision& decision, const PairView& seen);
+  void AskFor(Side to, StatusCallback done);
+  absl::Status CheckMove(Side to, bool planned, const PairView& view) const;
+  void NoteReadiness();
+
+  // controller_view.cc: what is known
+  PartStatus Part(const PartStatus& part) const;
+  SeenHealth HealthOf(Side side) const;
+  std::optional<Duration> SourceSilence() const;
+  std::optional<Side> ClaimantSide() const;
+  std::uint64_t HighestTerm() const;
+
+  // controller_move.cc: the steps of a move
+  void Begin(Side to, bool planned, std::string reason, std::vector<StatusCallback> askers);
+  void GoOn(Side to, Step from, bool planned, std::string reason);
+  void Replan(const std::string& reason);
+  void Advance();
+  bool GiveUpIfHopeless();
+  void GiveUp(absl::Status why);
+  void End(absl::Status result);
+  void BeginStep(std::size_t at);
+  void EndStep(std::size_t at);
+  bool Reached(Step step);
+  void Steer();
+  void OnSteered(Side to, const absl::Status& status);
+  void OnSteeredAfterAll(Side seen);
+  void Claim();
+  void OnClaimed(std::uint64_t run, const absl::StatusOr<Claimed>& claim);
+  void Announce(Step step, StepEdge edge) const;
+
+  // controller_wait.cc: what the steps wait for, and the wanted row
+  bool CaughtUp() const;
+  bool Drained();
+  bool TailDrained();
+  bool Activated() const;
+  PairRow MovingRow(bool active) const;
+  PairRow StableRow(Side side) const;
+  void Write(const PairRow& row);
+  bool Confirmed() const;
+  void Remember(Side to, bool planned, bool succeeded, Duration took, std::string reason);
+
+  bool passive() const { return options_.manager.steering->passive(); }
+  /// An answer: dropped when the controller is gone, followed by Settle().
+  template <class Callback>
+  auto Guarded(Callback callback) {
+    return [this, alive = std::weak_ptr<bool>(alive_), callback](auto answer) {
+      if (!alive.expired()) {
+        callback(answer);
+        Settle();
+      }
+    };
+  }
+
+  /// Between two tries of what should have worked.
+  static constexpr Duration kRetry = std::chrono::milliseconds(100);
+
+  const ControllerOptions options_;
   ControllerEffects& effects_;
   const Clock& clock_;
   LeaseKeeper lease_;
-  ControllerInputs inputs_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
+  std::optional<ControllerInputs> inputs_;
+  MonotonicTime inputs_at_;
+  MonotonicTime store_back_at_;
+  std::array<SeenHealth, 2> health_;
+  std::optional<MonotonicTime> source_heard_since_;
+
   Stance stance_ = Stance::kWatching;
+  std::uint64_t acting_term_ = 0;  // the lease's, under which the truth was read
+  Side traffic_ = Side::kPrimary;
+  bool unfenced_ = false;
+  PairRow stable_;                  // the wanted row of the phase that was reached last
+  std::optional<PairRow> written_;  // the newest row handed to WriteWanted
+  std::optional<Run> run_;
+  std::uint64_t runs_ = 0;  // tells answers to older moves
+
+  bool boarding_ = false, observing_ = false, steering_ = false, claiming_ = false;
+  bool look_counts_ = false;  // the look under way began after whatever it has to tell of
+  bool observed_ = false;     // the last look saw something
+  MonotonicTime retry_at_;    // TakeBoard, Observe while looking
+  MonotonicTime observe_at_;  // the next look at where traffic goes
+  int drifts_ = 0;
+  std::optional<MonotonicTime> decide_at_;
+  MonotonicTime planned_not_before_;
+  std::string last_refusal_;
+  std::string last_readiness_;
   std::vector<Move> moves_;
+  std::vector<std::pair<StatusCallback, absl::Status>> answers_;  // for operators, given last
 };
 
-}  // namespace mimi
+}  // namespace mimi::internal
 
 #endif  // MIMI_SRC_ENGINE_CONTROLLER_H_

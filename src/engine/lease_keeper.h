@@ -23,13 +23,15 @@
 #include "mimi/lease.h"
 #include "mimi/loop.h"
 
-namespace mimi {
+namespace mimi::internal {
 
 class LeaseKeeper {
  public:
   /// `changed` runs after every answer.
   LeaseKeeper(Lease& lease, Duration ttl, const Clock& clock, std::function<void()> changed);
 
+  /// From now on it is asked for.
+  void Start();
   /// Asks if it is time to.
   void Tick();
   std::optional<MonotonicTime> NextDeadline() const;
@@ -47,7 +49,7 @@ class LeaseKeeper {
 
  private:
   void Ask();
-  void OnAnswer(std::uint64_t question, absl::StatusOr<LeaseGrant> grant);
+  void OnAnswer(absl::StatusOr<LeaseGrant> grant);
 
   Lease& lease_;
   Duration ttl_;
@@ -55,13 +57,11 @@ class LeaseKeeper {
   std::function<void()> changed_;
   std::optional<LeaseGrant> grant_;
   std::string reason_ = "not asked for yet";
-  MonotonicTime next_;  ///< when to ask again
-  std::uint64_t questions_ = 0;
-  bool asking_ = false;
+  MonotonicTime next_;  // when to ask again
   bool stopped_ = true;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-}  // namespace mimi
+}  // namespace mimi::internal
 
 #endif  // MIMI_SRC_ENGINE_LEASE_KEEPER_H_

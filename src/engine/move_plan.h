@@ -17,7 +17,7 @@
 
 #include "mimi/engine.h"
 
-namespace mimi {
+namespace mimi::internal {
 
 /// Who waits for a step's end.
 enum class StepWait : std::uint8_t {
@@ -70,6 +70,6 @@ constexpr bool IsWait(Step step) {
          step == Step::kActivate || step == Step::kDrainTail;
 }
 
-}  // namespace mimi
+}  // namespace mimi::internal
 
 #endif  // MIMI_SRC_ENGINE_MOVE_PLAN_H_
