@@ -43,6 +43,7 @@
 /// for its walk until someone closes the lane.
 
 #include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -62,6 +63,10 @@ using Ticket = std::uint64_t;
 /// How a struct becomes a row; defined in typed.h for every struct with a cereal `serialize`.
 template <class T>
 struct TypedRow;
+
+/// What is not bytes already.
+template <class T>
+concept RowStruct = !std::convertible_to<const T&, std::span<const std::byte>>;
 
 class Lane {
  public:
@@ -86,7 +91,7 @@ class Lane {
   }
   /// Puts a struct; include typed.h. It must be the struct of this lane's schema; its size is
   /// compared at each call.
-  template <class T>
+  template <RowStruct T>
   bool Put(const T& value);
 
   /// The flow ended by its protocol. False as with Put.
@@ -94,7 +99,7 @@ class Lane {
     return key.size() == key_size_ ? Write(Op::kErase, key) : Refuse();
   }
   /// The fields of the key are read, no other.
-  template <class T>
+  template <RowStruct T>
   bool Erase(const T& value) {
     return EraseTyped(Op::kErase, value);
   }
@@ -103,7 +108,7 @@ class Lane {
   bool EraseAbrupt(std::span<const std::byte> key) {
     return key.size() == key_size_ ? Write(Op::kEraseAbrupt, key) : Refuse();
   }
-  template <class T>
+  template <RowStruct T>
   bool EraseAbrupt(const T& value) {
     return EraseTyped(Op::kEraseAbrupt, value);
   }
@@ -124,7 +129,7 @@ class Lane {
   bool ResyncWanted() const { return wanted_.load(std::memory_order_relaxed) != begun_; }
   bool BeginResync();
   bool Walk(std::span<const std::byte> row);
-  template <class T>
+  template <RowStruct T>
   bool Walk(const T& value);
   bool EndResync();
 
@@ -185,7 +190,7 @@ class Lane {
     CountLost();
     return false;
   }
-  template <class T>
+  template <RowStruct T>
   bool EraseTyped(Op op, const T& value);
   bool WalkRoom();
   void CountLost();
@@ -220,7 +225,7 @@ struct LaneCloser {
 };
 using LanePtr = std::unique_ptr<Lane, LaneCloser>;
 
-template <class T>
+template <RowStruct T>
 bool Lane::Put(const T& value) {
   if (TypedRow<T>::size() != row_size_) [[unlikely]] {
     return Refuse();
@@ -234,7 +239,7 @@ bool Lane::Put(const T& value) {
   return true;
 }
 
-template <class T>
+template <RowStruct T>
 bool Lane::EraseTyped(Op op, const T& value) {
   if (TypedRow<T>::size() != row_size_ || TypedRow<T>::key_size() != key_size_) [[unlikely]] {
     return Refuse();
@@ -249,7 +254,7 @@ bool Lane::EraseTyped(Op op, const T& value) {
   return true;
 }
 
-template <class T>
+template <RowStruct T>
 bool Lane::Walk(const T& value) {
   return WalkRoom() && Put(value);
 }

@@ -129,7 +129,10 @@ void Pump::Impl::StoreErase(std::span<const std::byte> key, UnixTime time) {
 }
 
 void Pump::Impl::Store(std::span<const std::byte> op_and_row, UnixTime time) {
-  if (pending_.empty() && !muted() && OpenBuilder()) [[likely]] {
+  if (pending_.size() >= options_.max_pending) {
+    Flush();
+  }
+  if (pending_.empty() && !behind() && OpenBuilder()) [[likely]] {
     builder_time_ = builder_->empty() ? time : std::min(builder_time_, time);
     builder_->Append(op_and_row);
     pending_.Skip(1);
@@ -246,20 +249,19 @@ void Pump::Impl::SealBuilder() {
 // A part of a batch goes when little is in flight; else it waits to be filled, so that a sink with
 // a long round trip is not sent a window of crumbs.
 void Pump::Impl::SealIfWorthwhile() {
-  if (!muted() && builder_ != nullptr && (!builder_->empty() || builder_flags_ != 0) &&
-      !window_.half_full()) {
+  if (!behind() && !BuilderEmpty() && !window_.half_full()) {
     SealBuilder();
   }
 }
 
 void Pump::Impl::Flush() {
-  while (!muted()) {
+  while (!behind()) {
     const std::optional<Pending::Entry> front = pending_.Front();
     if (!front) {
       return;
     }
     if (front->op == LaneConsumer::kBegin || front->op == LaneConsumer::kEnd) {
-      if (builder_ != nullptr && (!builder_->empty() || builder_flags_ != 0)) {
+      if (!BuilderEmpty()) {
         SealBuilder();  // which may mute, and bring back what was sealed: look again
       } else if (!(front->op == LaneConsumer::kBegin ? ReachBegin() : ReachEnd())) {
         return;

@@ -129,6 +129,8 @@ class Pump::Impl {
     return builder_ == nullptr || (builder_->empty() && builder_flags_ == 0);
   }
   bool muted() const { return term_ == 0; }
+  // Nothing may be sealed, or the sink has not taken what is.
+  bool behind() const { return muted() || !window_.all_sent(); }
   std::int64_t Nanoseconds(UnixTime time) const { return time.time_since_epoch().count(); }
 
   StateSchema schema_;

@@ -64,6 +64,7 @@ void Pump::Impl::Begin(Source& source) {
     }
   }
   source.takes_part = source.begun = true;
+  Flush();  // so that the walk need not wait in line behind the mark
 }
 
 // Takes what the other lanes hold, so that it is older than the begin. A lane whose own begin is in

@@ -20,11 +20,11 @@ class ResyncBackoff {
 
   // Something was lost, or the owner wants one.
   void Want(MonotonicTime now) {
-    if (last_want_ && now - *last_want_ > max_) {
+    if (newest_ && now - *newest_ > max_) {
       delay_ = Duration::zero();
       not_before_.reset();
     }
-    last_want_ = now;
+    newest_ = now;
     wanted_ = true;
   }
   // Whatever was wanted until now is in the resync that begins now.
@@ -36,6 +36,7 @@ class ResyncBackoff {
   void Asked(MonotonicTime now) {
     delay_ = std::clamp(delay_ * 2, min_, max_);
     not_before_ = now + delay_;
+    newest_ = now;
   }
 
  private:
@@ -43,7 +44,7 @@ class ResyncBackoff {
   Duration delay_{};
   bool wanted_ = false;
   std::optional<MonotonicTime> not_before_;
-  std::optional<MonotonicTime> last_want_;
+  std::optional<MonotonicTime> newest_;  // wish or question
 };
 
 }  // namespace mimi
