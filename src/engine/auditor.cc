@@ -195,11 +195,12 @@ void Auditor::Finish(const absl::Status& status) {
   if (options_.every > Duration(0)) {
     next_pass_ = now_ + options_.every;
   }
-  absl::StatusOr<AuditResult> result = status;
+  absl::StatusOr<AuditResult> result = result_;
   if (status.ok()) {
     last_ = result_;
     last_at_ = loop_.unix_now();
-    result = result_;
+  } else {
+    result = status;
   }
   if (options_.on_result) {
     options_.on_result(result);

@@ -55,13 +55,13 @@ struct AuditorOptions {
   Duration every = std::chrono::minutes(5);  ///< 0: only on request, and when the replica wishes it
   Duration slice = std::chrono::microseconds(500);
   /// Asked at the end of the second look. Empty: always.
-  std::function<bool()> may_repair;
+  std::function<bool()> may_repair{};
   /// A pass that waits this long for confirmation, or to settle, ends with Unavailable.
   Duration patience = std::chrono::seconds(30);
   /// Tick() is wanted; loop thread.
-  std::function<void()> wake;
+  std::function<void()> wake{};
   /// A pass has ended, asked for or not.
-  std::function<void(const absl::StatusOr<AuditResult>&)> on_result;
+  std::function<void(const absl::StatusOr<AuditResult>&)> on_result{};
 };
 
 class Auditor {

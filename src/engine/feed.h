@@ -84,9 +84,9 @@ struct FeedOptions {
   Duration retry_max = std::chrono::seconds(2);
   /// There is something for Tick(); loop thread, perhaps from inside another object's call:
   /// schedule, don't tick.
-  std::function<void()> wake;
+  std::function<void()> wake{};
   /// Worth an operator's eye: kind "load", "lost" or "error" (PairEvent).
-  std::function<void(std::string_view kind, const std::string& detail)> on_event;
+  std::function<void(std::string_view kind, const std::string& detail)> on_event{};
 };
 
 /// What is known of one writer of one table.

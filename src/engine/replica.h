@@ -64,16 +64,16 @@ struct ReplicaOptions {
   /// Whether the box's own pipeline holds something about this key that the store has not
   /// confirmed. Asked per record only where it matters: loads, and rows or erases that wait in the
   /// outbox of a box with an `own`.
-  std::function<bool(std::span<const std::byte> key)> unconfirmed;
+  std::function<bool(std::span<const std::byte> key)> unconfirmed{};
   std::size_t max_rows = 10'000'000;
   std::uint64_t seed = 1;
   Duration slice = std::chrono::milliseconds(1);
   Duration warm_retry_min = std::chrono::milliseconds(100);
   Duration warm_retry_max = std::chrono::seconds(5);
   /// Tick() is wanted before NextDeadline(): the minion is warm.
-  std::function<void()> wake;
+  std::function<void()> wake{};
   /// Worth an operator's eye: kind "load" or "error" (PairEvent).
-  std::function<void(std::string_view kind, const std::string& detail)> on_event;
+  std::function<void(std::string_view kind, const std::string& detail)> on_event{};
 };
 
 struct ReplicaState {
