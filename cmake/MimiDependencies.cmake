@@ -40,3 +40,23 @@ if(NOT MIMI_CORE_ONLY)
     mimi_require(CLI11 libcli11-dev)
   endif()
 endif()
+
+# The distribution's CMake package of Abseil offers the shared libraries only; the archives lie
+# beside them. Their code is not position independent, so they are for programs, not for libmimi.so.
+if(MIMI_STATIC)
+  if(NOT MIMI_CORE_ONLY)
+    message(FATAL_ERROR "MIMI_STATIC needs MIMI_CORE_ONLY=ON: not all that the rest uses is there "
+                        "as an archive")
+  endif()
+  get_property(targets DIRECTORY PROPERTY IMPORTED_TARGETS)
+  list(FILTER targets INCLUDE REGEX "^absl::")
+  foreach(target IN LISTS targets)
+    get_target_property(configuration ${target} IMPORTED_CONFIGURATIONS)
+    get_target_property(location ${target} IMPORTED_LOCATION_${configuration})
+    if(location MATCHES "^(.+)\\.so(\\.[0-9.]+)?$")
+      set_target_properties(${target} PROPERTIES
+        IMPORTED_LOCATION_${configuration} ${CMAKE_MATCH_1}.a)
+    endif()
+  endforeach()
+  add_link_options(-static)
+endif()
