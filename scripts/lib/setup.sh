@@ -2,7 +2,7 @@
 # Set-up shared by scripts/test, scripts/demo and scripts/bench: sourced, not run.
 #
 # mimi_setup GROUP… installs what is missing by apt, as root or by sudo, and does nothing, quickly,
-# when everything is there. Groups: build, test, bench, arm64. Package names are those of Debian 12
+# when everything is there. Groups: build, test, arm64. Package names are those of Debian 12
 # and 13 and Ubuntu 24.04. On other systems it only checks that the tools are there.
 
 mimi_packages() {
@@ -13,7 +13,6 @@ mimi_packages() {
         nlohmann-json3-dev libcli11-dev doctest-dev
       ;;
     test) echo clang llvm ccache util-linux procps "$(mimi_clang_runtime)" "$(mimi_os_packages)" ;;
-    bench) echo g++ cmake ninja-build ;;
     arm64)
       echo g++-aarch64-linux-gnu gcc-aarch64-linux-gnu qemu-user libabsl-dev:arm64 libfmt-dev:arm64
       ;;
