@@ -136,6 +136,9 @@ struct StoreState {
   std::uint64_t table_full = 0;    ///< Puts left out because of max_rows
   std::uint64_t fenced = 0;        ///< batches refused with Aborted
   std::uint64_t stale = 0;         ///< records that a newer version outranked
+  /// Tombstones forgotten before `tombstone_age` because there were too many: older Puts of these keys
+  /// could come back.
+  std::uint64_t tombstones_dropped = 0;
 };
 
 class StateStore : public StateSink {

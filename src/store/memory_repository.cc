@@ -154,6 +154,7 @@ StoreState MemoryRepository::state() const {
     state.rows += rows->size();
     state.tombstones += rows->tombstones();
     state.memory_bytes += rows->memory_bytes();
+    state.tombstones_dropped += rows->tombstones_dropped();
   }
   state.feed_bytes = feed_.bytes();
   state.table_full = table_full_;
