@@ -116,9 +116,7 @@ class Lane {
   /// All that was put so far.
   Ticket Mark() const { return ring_.next(); }
   /// All up to this ticket is confirmed. One atomic load.
-  Ticket Confirmed() const {
-    return confirmed_.load(std::memory_order_acquire);
-  }  // pairs with the pump's release
+  Ticket Confirmed() const { return confirmed_.load(std::memory_order_acquire); }
   bool Confirmed(Ticket ticket) const { return Confirmed() >= ticket; }
   /// Waits until `ticket` is confirmed, asking each 100 µs; false: not by `deadline`. It sleeps, so
   /// not for packet threads; on the loop thread it would wait for itself. Any other thread.
@@ -180,8 +178,8 @@ class Lane {
     }
     std::memcpy(row, bytes.data(), bytes.size());
     if (op != Op::kPut) {
-      std::memset(row + bytes.size(), 0,
-                  row_size_ - bytes.size());  // an erase says its key, not the slot's last row
+      // An erase says its key, and nothing of the slot's last row.
+      std::memset(row + bytes.size(), 0, row_size_ - bytes.size());
     }
     Publish(op);
     return true;

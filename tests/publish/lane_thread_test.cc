@@ -85,6 +85,25 @@ TEST_CASE("lanes: threads that lose, walk and close leave the sink equal to what
   MESSAGE("lost " << stats.lost_ring_full << ", resyncs " << stats.resyncs_done);
 }
 
+TEST_CASE("lanes: a thread that ends without closing its lane harms nothing") {
+  World world;
+  REQUIRE(world.pump->SetTerm(1).ok());
+  Lane* const lane = *world.pump->OpenLane();
+  LanePtr other(*world.pump->OpenLane());
+  std::thread([lane] {
+    for (std::uint32_t id = 0; id < 100; ++id) {
+      (void)lane->Put(Row(id, 1));
+    }
+    (void)lane->Claim();
+  }).join();
+  REQUIRE(other->Put(Row(1000, 1)));
+  world.Settle();
+  CHECK(world.sink.rows.size() == 101);
+  lane->Close();  // by whoever notices
+  world.Tick();
+  CHECK(world.pump->stats().lanes == 1);
+}
+
 TEST_CASE("lanes: output commit, closing and the end of the pump race with nobody") {
   for (int i = 0; i < 20; ++i) {
     auto world = std::make_unique<World>(PublisherOptions{.ring_slots = 256, .wake = i % 2 == 1});
