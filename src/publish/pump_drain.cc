@@ -8,6 +8,11 @@
 #include "src/publish/pump_impl.h"
 
 namespace mimi {
+namespace {
+
+constexpr std::uint64_t kPrefetchAhead = 16;  // slots
+
+}  // namespace
 
 void Pump::Impl::DrainLanes() {
   // Before any head is read: what is put after this moment is younger than it.
@@ -45,6 +50,7 @@ bool Pump::Impl::TakeSlots(Source& source, std::uint64_t end, bool to_begin) {
   std::uint64_t i = lane.tail();
   bool at_begin = false;
   for (; i != end; ++i) {
+    lane.Prefetch(i + kPrefetchAhead);
     const std::span<const std::byte> slot = lane.OpAndRow(i);
     const auto op = static_cast<Op>(slot[0]);
     if (op == LaneConsumer::kBegin) [[unlikely]] {
