@@ -53,6 +53,8 @@ struct EnumNames<Readiness> {
 
 /// One row of `mimi.pair`. Fields that a kind does not use stay at their defaults.
 struct PairRow {
+  static constexpr std::string_view kTable = "mimi.pair";
+
   // Key.
   PairRowKind kind = PairRowKind::kWanted;
   Side side = Side::kPrimary;  ///< of a report; kPrimary for kWanted
@@ -108,8 +110,7 @@ struct PairRow {
   }
 };
 
-inline constexpr std::string_view kControlTable = "mimi.pair";
-/// The schema of PairRow under the name kControlTable.
+/// The schema of PairRow.
 const StateSchema& ControlSchema();
 
 }  // namespace mimi

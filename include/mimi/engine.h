@@ -95,6 +95,10 @@ enum class StepEdge : std::uint8_t { kBefore, kAfter };
 /// What this process needs to manage the pair. Several managers may run; a lease in the store lets
 /// exactly one act.
 struct ManagerOptions {
+  /// This manager's name, unique among the pair's managers; it owns the lease. A name that stays the
+  /// same lets a restarted manager go on at once instead of waiting for its own lease to run out.
+  /// Default: a random one.
+  std::string node;
   FailoverPolicy* policy = nullptr;  ///< required
   Steering* steering = nullptr;      ///< required
   std::vector<Liveness*> liveness;

@@ -64,7 +64,7 @@ using Ticket = std::uint64_t;
 template <class T>
 struct TypedRow;
 
-/// What is not bytes already.
+/// What is put as a struct: anything but bytes.
 template <class T>
 concept RowStruct = !std::convertible_to<const T&, std::span<const std::byte>>;
 

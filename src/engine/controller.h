@@ -177,6 +177,8 @@ class Controller {
   void End(absl::Status result);
   void BeginStep(std::size_t at);
   void EndStep(std::size_t at);
+  /// REQUIRES: a move is under way.
+  bool IsBegun(Step step) const;
   bool Reached(Step step);
   void Steer();
   void OnSteered(Side to, const absl::Status& status);

@@ -137,6 +137,15 @@ std::optional<Step> Controller::step() const {
   return std::nullopt;
 }
 
+bool Controller::IsBegun(Step step) const {
+  for (std::size_t at = 0; at < run_->plan.size(); ++at) {
+    if (run_->plan[at].step == step) {
+      return run_->progress[at] == Progress::kBegun;
+    }
+  }
+  return false;
+}
+
 std::optional<MonotonicTime> Controller::NextDeadline() const {
   std::optional<MonotonicTime> next = lease_.NextDeadline();
   const auto at = [&next](MonotonicTime time) {
@@ -174,10 +183,10 @@ std::optional<MonotonicTime> Controller::NextDeadline() const {
   if (run_->planned && !run_->steered) {
     at(run_->step_began + options_.manager.step_timeout);
   }
-  if (!run_->steered && !steering_) {
+  if (IsBegun(Step::kSteer) && !run_->steered && !steering_) {
     at(run_->steer_error.has_value() ? retry_at_ : run_->steer_at);
   }
-  if (run_->claimed == 0 && !claiming_) {
+  if (IsBegun(Step::kClaim) && run_->claimed == 0 && !claiming_) {
     at(run_->claim_at);
   }
   return next;

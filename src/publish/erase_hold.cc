@@ -58,6 +58,10 @@ bool EraseHold::Cancel(std::span<const std::byte> key) {
   return held_.erase(ToAbsl(Text(key))) > 0;
 }
 
+bool EraseHold::Holds(std::span<const std::byte> key) const {
+  return held_.contains(ToAbsl(Text(key)));
+}
+
 std::span<const std::byte> EraseHold::Release(MonotonicTime now) {
   while (!queue_.empty() && queue_.front().until <= now) {
     Waiting first = std::move(queue_.front());

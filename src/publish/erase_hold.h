@@ -49,6 +49,8 @@ class EraseHold {
   // Forgets all. Returns how many.
   std::size_t Drop();
 
+  bool Holds(std::span<const std::byte> key) const;
+
   bool empty() const { return held_.empty(); }
   std::size_t size() const { return held_.size(); }
 

@@ -81,6 +81,11 @@ bool Pending::RemovePut(std::span<const std::byte> key) {
   return true;
 }
 
+bool Pending::Holds(std::span<const std::byte> key) {
+  const Probe probe{hash_(key), key};
+  return ShardOf(probe.hash).contains(probe);
+}
+
 void Pending::AddMark(Op mark, std::int64_t time_ns) {
   const Index index = NewNode({}, 0, time_ns);
   OpAndRowAt(index)[0] = static_cast<std::byte>(mark);

@@ -55,6 +55,8 @@ class Pending {
   // Removes the entry of a key. False: there is none, or it is an erase.
   bool RemovePut(std::span<const std::byte> key);
 
+  bool Holds(std::span<const std::byte> key);
+
   void AddMark(Op mark, std::int64_t time_ns);
   // Both marks go, if they are here.
   void RemoveMarks();

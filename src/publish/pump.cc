@@ -130,6 +130,9 @@ Position Pump::sent_position() const {
 bool Pump::drained() const {
   return impl_->Drained();
 }
+bool Pump::Holds(std::span<const std::byte> key) {
+  return impl_->Holds(key);
+}
 
 Pump::Impl::Impl(const StateSchema& schema, Origin origin, StateSink& sink, const Clock& clock,
                  PumpOwner& owner, const PublisherOptions& options, std::uint64_t seed, int wake_fd)

@@ -127,6 +127,10 @@ class Pump {
   // everything taken so far is confirmed: what a planned move waits for.
   Position sent_position() const;
   bool drained() const;
+  // Something about this key was taken and is not confirmed: it waits, is held, or is in flight.
+  // What still stands in a ring is not seen. For the rare questions of a load: the first after a
+  // change of what is in flight reads all of that.
+  bool Holds(std::span<const std::byte> key);
 
  private:
   class Impl;

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
+
 #include "src/publish/erase_hold.h"
 #include "src/publish/lane.h"
 #include "src/publish/pending.h"
@@ -43,6 +45,7 @@ class Pump::Impl {
   MonotonicTime NextDeadline() const;
   PublisherStats Stats() const;
   bool Drained() const;
+  bool Holds(std::span<const std::byte> key);
 
   const absl::Status& status() const { return status_; }
   bool sweeping() const { return phase_ == Phase::kSweeping; }
@@ -183,6 +186,15 @@ class Pump::Impl {
   std::uint64_t drained_ = 0;  // records in this tick
   bool more_ = false;          // the tick's budget was used up
   PublisherStats stats_;
+
+  // Keys in window_ and builder_ when these counts were so (Holds).
+  struct KeysInFlight {
+    std::uint64_t sealed = kNever;
+    std::uint64_t done = 0;
+    std::size_t built = 0;
+    absl::flat_hash_set<std::string> keys;
+  };
+  KeysInFlight in_flight_;
 };
 
 }  // namespace mimi

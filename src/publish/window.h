@@ -74,6 +74,12 @@ class Window {
   }
   UnixTime oldest_time() const { return sealed_.front().view.time(); }
   Position sent_position() const { return sent_position_; }
+  template <class F>
+  void ForEachUnconfirmed(F f) const {
+    for (const Sealed& sealed : sealed_) {
+      f(sealed.view);
+    }
+  }
   MonotonicTime last_send() const { return last_send_; }
 
   // The newest unconfirmed batch, taken out because its term is over; nullopt when none is left.

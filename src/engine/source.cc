@@ -1,0 +1,264 @@
+#include "src/engine/source.h"
+
+#include <algorithm>
+#include <chrono>
+#include <span>
+#include <utility>
+
+#include "src/base/bytes.h"
+#include "src/base/status.h"
+
+namespace mimi::internal {
+namespace {
+
+// Slices: rows that one tick may read for a sweep, and age.
+constexpr std::size_t kSweepSlice = 2048;
+constexpr std::size_t kAgeSlice = 2048;
+constexpr Duration kDriverRetry = std::chrono::seconds(1);
+
+Coverage Both(const Coverage& a, const Coverage& b) {
+  return {.begins = a.begins && b.begins,
+          .ends = a.ends && b.ends,
+          .walkable = a.walkable && b.walkable,
+          .complete = a.complete && b.complete,
+          .limits = a.limits.empty() ? b.limits : a.limits};
+}
+
+}  // namespace
+
+Source::Source(const StateSchema& schema, Options options, StateStore& store, Loop& loop)
+    : schema_(schema), options_(std::move(options)), store_(store), loop_(loop) {
+}
+
+Source::~Source() {
+  StopDriver();
+}
+
+absl::StatusOr<std::unique_ptr<Source>> Source::New(const StateSchema& schema, Options options,
+                                                    StateStore& store, Loop& loop) {
+  std::unique_ptr<Source> source(new Source(schema, std::move(options), store, loop));
+  absl::StatusOr<std::unique_ptr<Pump>> pump =
+      Pump::New(schema, source->options_.origin, store, loop, *source, source->options_.publish);
+  if (!pump.ok()) {
+    return pump.status();
+  }
+  source->pump_ = *std::move(pump);
+  if (!source->coverage().ends) {
+    source->ager_ = Ager::For(schema, source->options_.age_field);
+    source->aged_ = std::make_unique<BatchBuilder>(schema, source->options_.origin);
+  }
+  return source;
+}
+
+void Source::StartDriver(MonotonicTime now) {
+  if (options_.driver == nullptr || driver_started_) {
+    return;
+  }
+  driver_status_ = options_.driver->Start(*this);
+  if (!driver_status_.ok()) {
+    options_.emit("error", fmt::format("{}: the driver cannot start: {}", schema_.name(),
+                                       Message(driver_status_)));
+    driver_retry_at_ = now + kDriverRetry;
+    return;
+  }
+  driver_started_ = true;
+  driver_retry_at_ = {};
+  // A source that cannot be walked must not be waited for.
+  pump_->set_direct(options_.driver->coverage().walkable);
+}
+
+void Source::StopDriver() {
+  if (driver_started_) {
+    options_.driver->Stop();
+    driver_started_ = false;
+  }
+}
+
+absl::Status Source::SetTerm(std::uint64_t term, bool resync) {
+  const absl::Status set = pump_->SetTerm(term);
+  if (set.ok() && resync) {
+    pump_->WantResync();
+  }
+  return set;
+}
+
+void Source::Mute() {
+  sweep_.reset();
+  stale_.clear();
+  pump_->Mute();
+}
+
+absl::StatusOr<Position> Source::Apply(const BatchView& draft) {
+  const absl::Status offered = pump_->Offer(draft);
+  if (!offered.ok()) {
+    return offered;
+  }
+  return ++applied_;
+}
+
+// The pipeline sees the pump's status after the tick, and claims again or follows.
+void Source::OnStopped(const absl::Status& /*why*/) {
+  sweep_.reset();
+  stale_.clear();
+}
+
+void Source::OnResyncWanted() {
+  if (!driver_started_) {
+    return;
+  }
+  const absl::Status asked = options_.driver->Resync();
+  if (!asked.ok()) {
+    options_.emit("error",
+                  fmt::format("{}: the driver cannot resync: {}", schema_.name(), Message(asked)));
+  }
+}
+
+void Source::OnResyncWalked(Version begin) {
+  stale_.clear();
+  sweep_ = std::make_unique<Sweep>(store_, schema_.table(), options_.origin, begin, [] {});
+}
+
+void Source::ContinueSweep() {
+  if (sweep_ == nullptr) {
+    return;
+  }
+  if (!pump_->sweeping()) {  // cancelled by a new round or a new term
+    sweep_.reset();
+    stale_.clear();
+    return;
+  }
+  while (!stale_.empty() && pump_->SweepErase(AsBytes(stale_.back()))) {
+    stale_.pop_back();
+  }
+  if (!stale_.empty()) {
+    return;
+  }
+  const absl::StatusOr<bool> done = sweep_->Slice(
+      kSweepSlice, [this](std::span<const std::byte> key) { stale_.emplace_back(AsText(key)); });
+  if (!done.ok()) {
+    return;  // the store is away: its snapshot is taken again at the next tick
+  }
+  while (!stale_.empty() && pump_->SweepErase(AsBytes(stale_.back()))) {
+    stale_.pop_back();
+  }
+  if (*done && stale_.empty() && pump_->FinishResync()) {
+    sweep_.reset();
+    options_.emit("resync", fmt::format("{}: complete", schema_.name()));
+  }
+}
+
+void Source::WatchDriver(MonotonicTime now) {
+  if (options_.driver == nullptr) {
+    return;
+  }
+  if (!driver_started_) {
+    if (driver_retry_at_ != MonotonicTime{} && now >= driver_retry_at_) {
+      StartDriver(now);
+    }
+    return;
+  }
+  const DriverState state = options_.driver->state();
+  if (state.lost > driver_lost_) {
+    driver_lost_ = state.lost;
+    pump_->WantResync();
+  }
+  pump_->set_rows(static_cast<std::size_t>(state.rows));
+}
+
+void Source::OnLoadBegin(Position /*position*/) {
+}
+
+void Source::OnBatch(const BatchView& batch, Position /*after*/, bool /*snapshot*/) {
+  const MonotonicTime now = loop_.now();
+  for (const RecordView record : batch) {
+    if (record.op == Op::kPut) {
+      ager_->Put(record.row, now);
+    } else {
+      ager_->Erase(record.key);
+    }
+  }
+}
+
+void Source::Age(MonotonicTime now) {
+  if (!ager_.has_value() || pump_->stats().term == 0) {
+    return;
+  }
+  ager_->Expire(now, kAgeSlice, [this](std::span<const std::byte> key) {
+    if (!aged_->Erase(key)) {
+      // An erase is never refused for back-pressure, so the builder is empty again after this.
+      (void)pump_->Offer(aged_->Draft());
+      aged_->Clear();
+      (void)aged_->Erase(key);
+    }
+  });
+  if (!aged_->empty()) {
+    (void)pump_->Offer(aged_->Draft());
+    aged_->Clear();
+  }
+}
+
+void Source::Tick(MonotonicTime now) {
+  WatchDriver(now);
+  Age(now);
+  pump_->Tick(now);
+  ContinueSweep();
+  const std::uint64_t lost_now = lost();
+  if (lost_now != reported_lost_) {
+    options_.emit(
+        "lost",
+        fmt::format("{}: {} more lost, {} in all; a resync follows if the source can be walked",
+                    schema_.name(), lost_now - reported_lost_, lost_now));
+    reported_lost_ = lost_now;
+  }
+}
+
+MonotonicTime Source::NextDeadline() const {
+  MonotonicTime next = pump_->NextDeadline();
+  if (driver_retry_at_ != MonotonicTime{}) {
+    next = std::min(next, driver_retry_at_);
+  }
+  return next;
+}
+
+Coverage Source::coverage() const {
+  return options_.driver == nullptr ? options_.lane_coverage
+                                    : Both(options_.driver->coverage(), options_.lane_coverage);
+}
+
+bool Source::healthy() const {
+  return options_.driver == nullptr || (driver_started_ && options_.driver->state().healthy);
+}
+
+void Source::Assess(bool writing, ReadinessFindings* findings) const {
+  if (options_.driver != nullptr && !driver_started_) {
+    findings->Add(Readiness::kBlind, fmt::format("{}: driver not running: {}", schema_.name(),
+                                                 Message(driver_status_)));
+  } else if (!healthy()) {
+    findings->Add(Readiness::kDegraded,
+                  fmt::format("{}: {}", schema_.name(), options_.driver->state().reason));
+  }
+  if (!coverage().begins) {
+    findings->Add(Readiness::kBlind, fmt::format("{}: live flows are not seen", schema_.name()));
+  }
+  if (writing && pump_->stats().resync_wanted) {
+    const bool walkable = coverage().walkable;
+    findings->Add(walkable ? Readiness::kSyncing : Readiness::kDegraded,
+                  fmt::format("{}: {}", schema_.name(),
+                              walkable ? "resync" : "lost, and the source cannot be walked"));
+  }
+}
+
+bool Source::syncing() const {
+  const PublisherStats stats = pump_->stats();
+  return stats.resyncing || stats.resync_wanted || sweep_ != nullptr;
+}
+
+std::uint64_t Source::lost() const {
+  return pump_->stats().lost() + driver_lost_;
+}
+
+std::uint64_t Source::rows() const {
+  return options_.driver == nullptr ? 0 : options_.driver->state().rows;
+}
+
+}  // namespace mimi::internal
