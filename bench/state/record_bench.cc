@@ -1,17 +1,22 @@
-// What a struct costs to become a row, and back: typed rows beside cereal's binary archive.
+// What a struct costs to become a row, and back: typed rows beside cereal's binary archive and JSON; and what a
+// record costs of its batch's checksum and checks.
 //
 // Each round encodes (decodes) many different structs, so that nothing is computed once and reused;
 // a barrier after each keeps the compiler from leaving any out.
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <cereal/archives/binary.hpp>
 
 #include "mimi/flow.h"
+#include "mimi/json.h"
+#include "mimi/record.h"
 #include "mimi/typed.h"
 
 #include "bench/bench.h"
@@ -21,7 +26,6 @@ namespace {
 
 // 72 bytes in the row: a 13-byte key and counters, as a firewall keeps them.
 struct Session {
-  static constexpr std::string_view kTable = "bench.session";
   IpProtocol protocol = IpProtocol::kTcp;
   Ipv4 client_ip;
   Port client_port;
@@ -147,8 +151,60 @@ void MeasureCereal(bench::Bench& bench) {
   });
 }
 
-}  // namespace
+void MeasureJson(bench::Bench& bench) {
+  const std::size_t rounds = bench.Scale(400'000);
+  std::vector<std::byte> row(FlowSchema().row_size());
+  TypedRow<Flow>::Encode(MakeFlow(7), row.data());
+  const std::string json = RowToJson(FlowSchema(), row);
+  bench.Run("record.json_encode_ns", "ns", [&] {
+    const auto start = bench::Now();
+    for (std::size_t round = 0; round < rounds; ++round) {
+      KeepMemory(RowToJson(FlowSchema(), row).data());
+    }
+    return bench::NanosecondsSince(start) / static_cast<double>(rounds);
+  });
+  bench.Run("record.json_decode_ns", "ns", [&] {
+    const auto start = bench::Now();
+    for (std::size_t round = 0; round < rounds; ++round) {
+      const auto back = RowFromJson(FlowSchema(), json);
+      if (!back.ok() || *back != row) {
+        bench.Fail("a row did not come back from JSON");
+      }
+    }
+    return bench::NanosecondsSince(start) / static_cast<double>(rounds);
+  });
+}
 
+// Per record, in batches as the pump seals them.
+void MeasureBatches(bench::Bench& bench) {
+  const std::size_t rounds = bench.Scale(20'000);
+  std::vector<std::byte> row(FlowSchema().row_size());
+  TypedRow<Flow>::Encode(MakeFlow(7), row.data());
+  BatchBuilder builder(FlowSchema(), 1);
+  while (builder.Put(row)) {}
+  const auto records = static_cast<double>(rounds * builder.size());
+  bench.Run("record.seal_ns", "ns", [&] {
+    const auto start = bench::Now();
+    for (std::size_t round = 0; round < rounds; ++round) {
+      KeepMemory(builder.Seal(1, round + 1, UnixTime()).bytes().data());
+    }
+    return bench::NanosecondsSince(start) / records;
+  });
+  const std::span<const std::byte> bytes = builder.Seal(1, 1, UnixTime()).bytes();
+  bench.Run("record.parse_ns", "ns", [&] {
+    const auto start = bench::Now();
+    BatchView view;
+    for (std::size_t round = 0; round < rounds; ++round) {
+      if (BatchView::TryParse(bytes, &view) != BatchRefusal::kNone) {
+        bench.Fail("a batch was refused");
+      }
+      KeepMemory(&view);
+    }
+    return bench::NanosecondsSince(start) / records;
+  });
+}
+
+}  // namespace
 }  // namespace mimi
 
 void BenchMain(mimi::bench::Bench& bench) {
@@ -158,4 +214,6 @@ void BenchMain(mimi::bench::Bench& bench) {
   mimi::MeasureRows<mimi::Session>(bench, "", mimi::MakeSession);
   mimi::MeasureRows<mimi::Flow>(bench, ".flow", mimi::MakeFlow);
   mimi::MeasureCereal(bench);
+  mimi::MeasureJson(bench);
+  mimi::MeasureBatches(bench);
 }

@@ -23,16 +23,19 @@ void ExtendRow(const StateSchema& schema, std::span<const std::byte> row,
 
 std::uint64_t FieldNumber(const Field& field, std::span<const std::byte> row) {
   assert(field.offset + std::size_t{field.size} <= row.size());
-  const std::byte* const at = row.data() + field.offset;
-  switch (field.size) {
+  return ValueNumber(row.subspan(field.offset, field.size));
+}
+
+std::uint64_t ValueNumber(std::span<const std::byte> value) {
+  switch (value.size()) {
     case 1:
-      return LoadLe<std::uint8_t>(at);
+      return LoadLe<std::uint8_t>(value.data());
     case 2:
-      return LoadLe<std::uint16_t>(at);
+      return LoadLe<std::uint16_t>(value.data());
     case 4:
-      return LoadLe<std::uint32_t>(at);
+      return LoadLe<std::uint32_t>(value.data());
     case 8:
-      return LoadLe<std::uint64_t>(at);
+      return LoadLe<std::uint64_t>(value.data());
     default:
       return 0;
   }

@@ -25,6 +25,9 @@ void ExtendRow(const StateSchema& schema, std::span<const std::byte> row,
 /// duration the bits. REQUIRES: the row holds the field.
 std::uint64_t FieldNumber(const Field& field, std::span<const std::byte> row);
 
+/// The same of the field's bytes alone: 1, 2, 4 or 8 of them, little-endian.
+std::uint64_t ValueNumber(std::span<const std::byte> value);
+
 }  // namespace mimi
 
 #endif  // MIMI_SRC_STATE_ROW_H_
