@@ -21,7 +21,7 @@ constexpr Duration kSteerBackoffMax = std::chrono::seconds(1);
 void Controller::Begin(Side to, bool planned, std::string reason,
                        std::vector<StatusCallback> askers) {
   ++runs_;
-  Run& run = run_.emplace();
+  Run& run = run_.emplace(Run{});  // clang 14 takes Run for not default-constructible here
   run.to = to;
   run.planned = planned;
   run.reason = std::move(reason);
