@@ -75,6 +75,9 @@ class FakeMinion final : public Minion {
     if (unavailable || warms == 0) {
       return absl::UnavailableError("the data plane is gone");
     }
+    if (batch.table() != schema_.table() || batch.row_size() > schema_.row_size()) {
+      return absl::InvalidArgumentError("a batch of another table");
+    }
     if (room < batch.size()) {
       return absl::ResourceExhaustedError("no room");
     }
