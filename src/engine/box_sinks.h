@@ -78,6 +78,7 @@ class BoxSinks {
   MonotonicTime retry_at_{};
   UnixTime audited_for_{};  ///< the return, by its `since`, that an audit was begun for
   bool unauditable_ = false;
+  MonotonicTime next_watch_{};
   std::uint64_t loads_ = 0;
   UnixTime loaded_at_{};
   std::uint64_t refused_ = 0;  ///< rows that did not fit, all sinks together
