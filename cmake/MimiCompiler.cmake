@@ -44,6 +44,9 @@ if(MIMI_SANITIZE)
   set(mimi_sanitize -fsanitize=${MIMI_SANITIZE} -fno-omit-frame-pointer
                     -fno-sanitize-recover=all)
   add_compile_options(${mimi_sanitize})
+  # Newer Abseil gives its containers another layout below AddressSanitizer; the distribution's
+  # library is built without. This keeps the layouts the same.
+  add_compile_definitions(NDEBUG_SANITIZER)
   add_link_options(${mimi_sanitize})
 endif()
 if(MIMI_BUILD_FUZZERS)
