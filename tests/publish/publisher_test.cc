@@ -33,7 +33,7 @@ struct Session {
 };
 
 struct Other {
-  static constexpr std::string_view kTable = "test.other";
+  [[maybe_unused]] static constexpr std::string_view kTable = "test.other";
   std::uint64_t id = 0;
 
   template <class Archive>
