@@ -97,7 +97,8 @@ void ControlFile::Unlock(Lock lock) {
   fcntl(fd_.get(), F_OFD_SETLK, &request);
 }
 
-absl::StatusOr<ControlState> ControlFile::Read() const {
+absl::StatusOr<ControlState> ControlFile::Read(bool* both) const {
+  bool ignored = false;
   constexpr std::size_t kFrom = kSlotOffsets[0];
   std::array<std::byte, kControlFileSize> bytes;
   // A slot that is just being written may read torn; the other one is whole then. Both are torn
@@ -109,7 +110,8 @@ absl::StatusOr<ControlState> ControlFile::Read() const {
       return ErrnoError(errno, path_);
     }
     if (const std::optional<ControlState> state =
-            DecodeControl(std::span(bytes).first(kFrom + static_cast<std::size_t>(size)));
+            DecodeControl(std::span(bytes).first(kFrom + static_cast<std::size_t>(size)),
+                          both != nullptr ? both : &ignored);
         state.has_value()) {
       return *state;
     }

@@ -40,7 +40,9 @@ class ControlFile {
   void Unlock(Lock lock);
 
   // The newest state. Errors: DataLoss (no whole slot), Unavailable.
-  absl::StatusOr<ControlState> Read() const;
+  // `both`: whether the older state was whole too. Where no writer is at work, that it is not means that one
+  // of them is damaged, perhaps the newest.
+  absl::StatusOr<ControlState> Read(bool* both = nullptr) const;
   // Makes `state` the newest; gives it its generation. REQUIRES: the append lock, and that `state`
   // was read under it. Errors: as ErrnoError; the old state holds.
   absl::Status Publish(ControlState* state);

@@ -136,11 +136,13 @@ void FileStoreCore::OnBell() {
 // --- following ------------------------------------------------------------------------------------
 
 absl::Status FileStoreCore::Refresh() {
-  absl::StatusOr<ControlState> state = control_.Read();
+  bool both = true;
+  absl::StatusOr<ControlState> state = control_.Read(&both);
   if (!state.ok()) {
     return state.status();
   }
   seen_ = *state;
+  doubtful_ = !both;
   return absl::OkStatus();
 }
 

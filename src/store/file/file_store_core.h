@@ -169,6 +169,7 @@ class FileStoreCore {
 
   bool ready_ = false;
   bool recovering_ = false;  // holds the append lock
+  bool doubtful_ = false;    // one of the control file's states is damaged: the feed decides
   int restarts_ = 0;
   absl::Status broken_;
   absl::Status trouble_;

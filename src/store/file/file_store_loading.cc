@@ -54,6 +54,10 @@ absl::StatusOr<bool> FileStoreCore::Recover(MonotonicTime deadline) {
     }
   } else {
     absl::StatusOr<bool> done = follower_.Step(seen_, Follower::Ask::kToLastWhole, loop_, deadline);
+    if (absl::IsNotFound(done.status())) {
+      return Error(absl::StatusCode::kDataLoss, "{}: is named by the control file, but missing",
+                   Message(done.status()));
+    }
     if (!done.ok() || !*done) {
       return done;
     }
@@ -83,7 +87,7 @@ absl::StatusOr<bool> FileStoreCore::Recover(MonotonicTime deadline) {
 
 absl::StatusOr<bool> FileStoreCore::Load(MonotonicTime deadline) {
   const auto is_current = [this] {
-    return seen_.end.segment != 0 && seen_.boot == boot_;
+    return seen_.end.segment != 0 && seen_.boot == boot_ && !doubtful_;
   };
   if (!recovering_) {
     if (absl::Status status = Refresh(); !status.ok()) {

@@ -127,17 +127,20 @@ std::optional<ControlState> DecodeSlot(std::span<const std::byte> bytes) {
   return IsSane(state) ? std::optional(state) : std::nullopt;
 }
 
-std::optional<ControlState> DecodeControl(std::span<const std::byte> file) {
+std::optional<ControlState> DecodeControl(std::span<const std::byte> file, bool* both) {
   std::optional<ControlState> newest;
+  std::size_t whole = 0;
   for (const std::size_t offset : kSlotOffsets) {
     if (file.size() < offset + kSlotSize) {
       continue;
     }
     const std::optional<ControlState> state = DecodeSlot(file.subspan(offset, kSlotSize));
+    whole += state.has_value() ? 1U : 0U;
     if (state.has_value() && (!newest.has_value() || state->generation > newest->generation)) {
       newest = state;
     }
   }
+  *both = whole == kSlotOffsets.size();
   return newest;
 }
 

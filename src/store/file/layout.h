@@ -1,7 +1,7 @@
 #ifndef MIMI_SRC_STORE_FILE_LAYOUT_H_
 #define MIMI_SRC_STORE_FILE_LAYOUT_H_
 
-// The bytes of a file store (FORMAT.md, "File store"): what stands in its control file, its feed
+// The bytes of a file store (FORMAT.md in this directory): what stands in its control file, its feed
 // files and its base files. All integers little-endian, all checksums CRC-32C.
 //
 // Everything here is a pure function of bytes and treats them as hostile.
@@ -42,10 +42,10 @@ struct ControlState {
   std::uint64_t incarnation = 0;
   std::uint64_t first_segment = 0;  // the oldest feed file that is kept
   std::uint64_t base = 0;           // replay starts at base file `base`, then feed file `base`
-  LogPlace end;                     // readers go up to here, writers go on from here
+  LogPlace end{};                   // readers go up to here, writers go on from here
   Position head = 0;                // the position at `end`
   Position trimmed = 0;             // the position at which `first_segment` starts
-  LogPlace durable;                 // up to here it is known to be on the disc
+  LogPlace durable{};               // up to here it is known to be on the disc
   std::uint64_t bytes_since_base = 0;
   BootId boot{};  // the boot of the machine in which this was written
   friend bool operator==(const ControlState&, const ControlState&) = default;
@@ -63,8 +63,8 @@ absl::Status CheckControlHeader(std::span<const std::byte> bytes, std::string_vi
 
 std::array<std::byte, kSlotSize> EncodeSlot(const ControlState& state);
 std::optional<ControlState> DecodeSlot(std::span<const std::byte> bytes);
-// The newer of the two slots that is whole; nullopt when neither is.
-std::optional<ControlState> DecodeControl(std::span<const std::byte> file);
+// The newer of the two slots that is whole; nullopt when neither is. `both`: whether both are.
+std::optional<ControlState> DecodeControl(std::span<const std::byte> file, bool* both);
 
 // --- feed and base files ------------------------------------------------------------------------
 
