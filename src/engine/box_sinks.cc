@@ -50,11 +50,12 @@ BoxSinks::BoxSinks(Options options, std::vector<Minion*> minions, Loop& loop,
     auditor.every = options_.audit_every;
     auditor.may_repair = options_.may_repair;
     auditor.wake = options_.wake;
-    auditor.on_result = [this,
-                         schema = minion->schema()](const absl::StatusOr<AuditResult>& result) {
+    auditor.on_result = [this, i = auditors_.size()](const absl::StatusOr<AuditResult>& result) {
+      audited_loads_[i] = replicas_[i]->state().loads;
       unauditable_ = unauditable_ || absl::IsUnimplemented(result.status());
-      options_.emit("audit", DescribeAudit(options_.side, schema, result));
+      options_.emit("audit", DescribeAudit(options_.side, replicas_[i]->schema(), result));
     };
+    audited_loads_.push_back(0);
     auditors_.push_back(std::make_unique<Auditor>(*replicas_.back(), loop, std::move(auditor)));
   }
 }
@@ -133,17 +134,6 @@ void BoxSinks::OnMoved(bool active, Phase phase, const absl::Status& status) {
   options_.wake();
 }
 
-void BoxSinks::WatchLoads() {
-  std::uint64_t loads = 0;
-  for (const auto& replica : replicas_) {
-    loads += replica->state().loads;
-  }
-  if (loads != loads_) {
-    loads_ = loads;
-    loaded_at_ = loop_.unix_now();
-  }
-}
-
 // A row that did not fit is missing until an audit, later than it, finds nothing missing.
 void BoxSinks::WatchRefusals() {
   std::uint64_t refused = 0;
@@ -190,7 +180,6 @@ bool BoxSinks::Tick(MonotonicTime now) {
   FollowWanted(now);
   if (now >= next_watch_) {
     next_watch_ = now + kWatchEvery;
-    WatchLoads();
     WatchRefusals();
   }
   bool more = false;
@@ -277,7 +266,7 @@ PairRow BoxSinks::Report() const {
     row.staleness_p99 = std::max(row.staleness_p99, replica.staleness_p99);
     row.staleness_max = std::max(row.staleness_max, replica.staleness_max);
     // An audit from before the last load says nothing of what is there now.
-    if (auditors_[i]->last().has_value() && auditors_[i]->last_at() > loaded_at_) {
+    if (auditors_[i]->last().has_value() && audited_loads_[i] == replica.loads) {
       row.differing += auditors_[i]->last()->differing() - auditors_[i]->last()->repaired;
       row.audited = std::max(row.audited, auditors_[i]->last_at());
     }

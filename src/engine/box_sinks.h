@@ -60,7 +60,6 @@ class BoxSinks {
  private:
   void FollowWanted(MonotonicTime now);
   void AuditForReturn(const PairRow* wanted);
-  void WatchLoads();
   void WatchRefusals();
   ReadinessFindings Findings() const;
   void OnMoved(bool active, Phase phase, const absl::Status& status);
@@ -79,8 +78,8 @@ class BoxSinks {
   UnixTime audited_for_{};  ///< the return, by its `since`, that an audit was begun for
   bool unauditable_ = false;
   MonotonicTime next_watch_{};
-  std::uint64_t loads_ = 0;
-  UnixTime loaded_at_{};
+  std::vector<std::uint64_t>
+      audited_loads_;          ///< the loads there had been when the last audit ended
   std::uint64_t refused_ = 0;  ///< rows that did not fit, all sinks together
   std::optional<UnixTime>
       refused_at_;  ///< when the last of them was; an audit without difference ends it

@@ -160,13 +160,15 @@ void Controller::BeginStep(std::size_t at) {
   run_->step_began = clock_.now();
   switch (step) {
     case Step::kAnnounce:
+      // The primary's sink audits itself as soon as it reads the row; kCatchUp wants an audit newer
+      // than this.
+      run_->sink_mark = inputs_->primary_sink.report;
       Write(MovingRow(false));
       break;
     case Step::kActivate:
       Write(MovingRow(true));
       break;
     case Step::kCatchUp:
-      run_->sink_mark = inputs_->primary_sink.report;
       break;
     case Step::kDrain:
     case Step::kDrainTail:

@@ -177,13 +177,19 @@ void EngineImpl::ContinueStop(MonotonicTime now) {
                         "{}: not everything was confirmed by the deadline", options_.pair));
 }
 
+void EngineImpl::StartIfNeeded() {
+  if (const absl::Status started = Start(); !started.ok()) {
+    Emit("error", std::string(Message(started)));
+  }
+}
+
 bool EngineImpl::RunOnce() {
-  (void)Start();
+  StartIfNeeded();
   return loop_.RunOnce();
 }
 
 void EngineImpl::Run() {
-  (void)Start();
+  StartIfNeeded();
   loop_.Run();
 }
 

@@ -60,6 +60,7 @@ class EngineImpl final : public Engine {
   absl::Status MakeManager();
   ControllerHost::Parts HostParts();
 
+  void StartIfNeeded();
   void Wake();
   void Tick();
   void Arm(bool now);
