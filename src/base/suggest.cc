@@ -35,6 +35,21 @@ std::size_t Distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+// Letters that both have in the same place, from the front and from the back. Decides between words of one distance:
+// of those at one letter from "ip4", "ipv4" is meant sooner than "i64".
+std::size_t Shared(std::string_view a, std::string_view b) {
+  const std::size_t most = std::min(a.size(), b.size());
+  std::size_t front = 0;
+  while (front < most && a[front] == b[front]) {
+    ++front;
+  }
+  std::size_t back = 0;
+  while (back < most - front && a[a.size() - 1 - back] == b[b.size() - 1 - back]) {
+    ++back;
+  }
+  return front + back;
+}
+
 }  // namespace
 
 std::string DidYouMean(std::string_view word, std::span<const std::string_view> known) {
@@ -42,14 +57,17 @@ std::string DidYouMean(std::string_view word, std::span<const std::string_view> 
     return {};
   }
   std::string_view nearest;
+  std::size_t most_shared = 0;
   std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string_view candidate : known) {
     if (candidate.size() > kLongestWord) {
       continue;
     }
     const std::size_t distance = Distance(word, candidate);
-    if (distance < least) {
+    const std::size_t shared = Shared(word, candidate);
+    if (distance < least || (distance == least && !nearest.empty() && shared > most_shared)) {
       least = distance;
+      most_shared = shared;
       nearest = candidate;
     }
   }

@@ -122,7 +122,8 @@ TEST_CASE("hash: neighbouring keys spread evenly over buckets") {
 }
 
 TEST_CASE("suggest: the nearest word, and none when nothing is near") {
-  constexpr std::array<std::string_view, 4> kWords = {"ipv4", "ipv6", "port", "duration"};
+  constexpr std::array<std::string_view, 6> kWords = {"i64",  "ip",   "ipv4",
+                                                      "ipv6", "port", "duration"};
   CHECK(DidYouMean("ip4", kWords) == ", did you mean \"ipv4\"?");
   CHECK(DidYouMean("prot", kWords) == ", did you mean \"port\"?");
   CHECK(DidYouMean("durration", kWords) == ", did you mean \"duration\"?");
