@@ -211,8 +211,7 @@ void Controller::OnObserved(const absl::StatusOr<Side>& seen) {
   const std::optional<Side> side =
       seen.ok() ? std::optional(*seen) : (passive() ? ClaimantSide() : std::nullopt);
   if (!side.has_value()) {
-    effects_.Emit("error",
-                  fmt::format("cannot see where traffic goes: {}", Message(seen.status())));
+    Complain(fmt::format("cannot see where traffic goes: {}", Message(seen.status())));
     return;
   }
   if (stance_ == Stance::kLooking) {
@@ -263,7 +262,9 @@ void Controller::Derive() {
                                        PhaseName(found.phase), PhaseName(stable_.phase)));
     stable_.since = clock_.unix_now();
   }
-  Write(StableRow(home));
+  if (!ClaimBack()) {
+    Write(StableRow(home));
+  }
 }
 
 }  // namespace mimi::internal

@@ -154,6 +154,7 @@ class Controller {
   // controller_decide.cc
   void FollowNetwork();
   void FollowDrift(Side seen);
+  bool ClaimBack();
   void Decide();
   void Reconsider(Side to, const Decision& decision, const PairView& seen);
   void AskFor(Side to, StatusCallback done);
@@ -166,6 +167,8 @@ class Controller {
   std::optional<Duration> SourceSilence() const;
   std::optional<Side> ClaimantSide() const;
   std::uint64_t HighestTerm() const;
+  std::optional<MonotonicTime> StepDeadline(Step step) const;
+  void Complain(std::string what);
 
   // controller_move.cc: the steps of a move
   void Begin(Side to, bool planned, std::string reason, std::vector<StatusCallback> askers);
@@ -178,7 +181,6 @@ class Controller {
   void BeginStep(std::size_t at);
   void EndStep(std::size_t at);
   /// REQUIRES: a move is under way.
-  bool IsBegun(Step step) const;
   bool Reached(Step step);
   void Steer();
   void OnSteered(Side to, const absl::Status& status);
@@ -243,6 +245,7 @@ class Controller {
   std::optional<MonotonicTime> decide_at_;
   MonotonicTime planned_not_before_;
   std::string last_refusal_;
+  std::string last_complaint_;
   std::string last_readiness_;
   std::vector<Move> moves_;
   std::vector<std::pair<StatusCallback, absl::Status>> answers_;  // for operators, given last

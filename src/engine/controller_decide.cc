@@ -20,12 +20,24 @@ void Controller::FollowNetwork() {
   }
   effects_.Emit("phase", fmt::format("{} -> {}: the network moved the traffic",
                                      PhaseName(stable_.phase), PhaseName(StablePhase(traffic_))));
+  Remember(traffic_, false, true, Duration::zero(), "the network moved the traffic");
   stable_.since = clock_.unix_now();
   stable_.fence = inputs_->store.term;
   stable_.reason = Text<96>("the network moved the traffic");
   stable_ = StableRow(traffic_);
   Write(stable_);
-  Remember(traffic_, false, true, Duration::zero(), "the network moved the traffic");
+}
+
+// A move that was given up may have left the claim with the box that the traffic did not come to.
+// A box never takes it back by itself. True: it is being claimed.
+bool Controller::ClaimBack() {
+  const Side home = HomeOf(stable_.phase);
+  if (!inputs_->store.available || ClaimantSide() != OtherSide(home)) {
+    return false;
+  }
+  GoOn(home, Step::kClaim, false,
+       fmt::format("the newest claim stands for the {}", SideName(OtherSide(home))));
+  return true;
 }
 
 // Somebody else moved the traffic. Seen twice, it is followed.
@@ -37,6 +49,7 @@ void Controller::FollowDrift(Side seen) {
   if (seen == HomeOf(stable_.phase)) {
     drifts_ = 0;
     traffic_ = seen;
+    ClaimBack();
     return;
   }
   if (++drifts_ < 2) {

@@ -21,6 +21,7 @@ constexpr Duration kSteerBackoffMax = std::chrono::seconds(1);
 void Controller::Begin(Side to, bool planned, std::string reason,
                        std::vector<StatusCallback> askers) {
   ++runs_;
+  last_complaint_.clear();
   Run& run = run_.emplace(Run{});  // clang 14 takes Run for not default-constructible here
   run.to = to;
   run.planned = planned;
@@ -199,7 +200,7 @@ bool Controller::Reached(Step step) {
     case Step::kDrain:
       return Drained();
     case Step::kActivate:
-      return Activated();
+      return Activated() && Drained();  // the tail may have grown while it waited
     case Step::kSteer:
       Steer();
       return run_->steered;
@@ -209,6 +210,9 @@ bool Controller::Reached(Step step) {
       Claim();
       return run_->claimed != 0;
     case Step::kCommit:
+      if (!written_.has_value()) {
+        Write(StableRow(run_->to));  // the lease had run out for a moment just then
+      }
       return Confirmed();
   }
   return false;
@@ -225,10 +229,10 @@ void Controller::EndStep(std::size_t at) {
   effects_.Emit("phase",
                 fmt::format("{} -> {}: done in {}, term {}", PhaseName(MovingPhase(run_->to)),
                             PhaseName(StablePhase(run_->to)), DurationText(took), run_->claimed));
+  Remember(run_->to, run_->planned, true, took, run_->reason);
   stable_ = *inputs_->wanted;  // Confirmed()
   planned_not_before_ = clock_.now();
   observe_at_ = clock_.now() + options_.manager.lease_ttl;
-  Remember(run_->to, run_->planned, true, took, run_->reason);
   End(absl::OkStatus());
 }
 
@@ -274,7 +278,7 @@ void Controller::OnSteered(Side to, const absl::Status& status) {
   if (status.code() == absl::StatusCode::kAborted && !MayAct()) {
     return;  // the lease is gone, and Settle() sees it
   }
-  effects_.Emit("error", fmt::format("steering to the {}: {}", SideName(to), Message(status)));
+  Complain(fmt::format("steering to the {}: {}", SideName(to), Message(status)));
   if (run_->planned) {
     run_->steer_error = status;
     retry_at_ = clock_.now();
@@ -326,14 +330,21 @@ void Controller::OnClaimed(std::uint64_t run, const absl::StatusOr<Claimed>& cla
   if (!claim.ok()) {
     run_->claim_at = clock_.now() + kRetry;
     unfenced_ = run_->steered && claim.status().code() == absl::StatusCode::kUnavailable;
-    effects_.Emit("error", fmt::format("claiming for the {}: {}", SideName(run_->to),
-                                       Message(claim.status())));
+    Complain(fmt::format("claiming for the {}: {}", SideName(run_->to), Message(claim.status())));
     return;
   }
   run_->claimed = claim->term;
   unfenced_ = false;
   effects_.Emit("claim", fmt::format("term {} for the {}, fence at {}", claim->term,
                                      SideName(run_->to), claim->head));
+}
+
+// What fails again and again is said once.
+void Controller::Complain(std::string what) {
+  if (what != last_complaint_) {
+    last_complaint_ = what;
+    effects_.Emit("error", std::move(what));
+  }
 }
 
 void Controller::Announce(Step step, StepEdge edge) const {

@@ -137,13 +137,24 @@ std::optional<Step> Controller::step() const {
   return std::nullopt;
 }
 
-bool Controller::IsBegun(Step step) const {
-  for (std::size_t at = 0; at < run_->plan.size(); ++at) {
-    if (run_->plan[at].step == step) {
-      return run_->progress[at] == Progress::kBegun;
+// When a step that has begun wants to be looked at, if nothing comes that it waits for.
+std::optional<MonotonicTime> Controller::StepDeadline(Step step) const {
+  if (step == Step::kSteer) {
+    if (run_->steered || steering_ || (run_->steer_error.has_value() && observing_)) {
+      return std::nullopt;
     }
+    return run_->steer_error.has_value() ? retry_at_ : run_->steer_at;
   }
-  return false;
+  if (step == Step::kClaim) {
+    if (run_->claimed != 0 || claiming_ || !inputs_->store.available) {
+      return std::nullopt;
+    }
+    return run_->claim_at;
+  }
+  if (run_->planned && IsWait(step)) {
+    return run_->step_began + options_.manager.step_timeout;
+  }
+  return std::nullopt;
 }
 
 std::optional<MonotonicTime> Controller::NextDeadline() const {
@@ -180,14 +191,13 @@ std::optional<MonotonicTime> Controller::NextDeadline() const {
     }
     return next;
   }
-  if (run_->planned && !run_->steered) {
-    at(run_->step_began + options_.manager.step_timeout);
-  }
-  if (IsBegun(Step::kSteer) && !run_->steered && !steering_) {
-    at(run_->steer_error.has_value() ? retry_at_ : run_->steer_at);
-  }
-  if (IsBegun(Step::kClaim) && run_->claimed == 0 && !claiming_) {
-    at(run_->claim_at);
+  for (std::size_t i = 0; i < run_->plan.size(); ++i) {
+    if (run_->progress[i] == Progress::kBegun) {
+      if (const std::optional<MonotonicTime> due = StepDeadline(run_->plan[i].step);
+          due.has_value()) {
+        at(*due);
+      }
+    }
   }
   return next;
 }

@@ -57,9 +57,9 @@ bool Controller::Drained() {
     return false;
   }
   const PairRow& mark = run_->source_mark;
-  const bool source_passed = waiting <= short_tail || source.report.term != mark.term
-                                 ? waiting <= short_tail
-                                 : source.report.position >= mark.position + mark.waiting;
+  const bool source_passed =
+      waiting <= short_tail ||
+      (source.report.term == mark.term && source.report.position >= mark.position + mark.waiting);
   const bool passed = source_passed && sink.report.position + short_tail >= run_->head_mark;
   run_->sink_mark = sink.report;
   run_->source_mark = source.report;
@@ -141,6 +141,7 @@ PairRow Controller::StableRow(Side side) const {
 
 void Controller::Write(const PairRow& row) {
   if (!MayAct()) {
+    written_.reset();  // nothing stands that could be confirmed
     return;
   }
   written_ = row;
@@ -163,6 +164,9 @@ bool Controller::Confirmed() const {
 // a restart): the newer tells it, so that a storm of failures does not push the history out.
 void Controller::Remember(Side to, bool planned, bool succeeded, Duration took,
                           std::string reason) {
+  if (to == HomeOf(stable_.phase)) {
+    return;  // the traffic stays: only the claim came back
+  }
   if (!moves_.empty() && moves_.back().to == to) {
     moves_.pop_back();
   }

@@ -111,7 +111,7 @@ void AssessStore(const StoreState& store, ReadinessFindings* findings) {
 
 void ReadinessFindings::Add(Readiness word, std::string_view reason) {
   if (Severity(word) > Severity(word_)) {
-    word_ = word;
+    word_ = Severity(word) == Severity(Readiness::kBlind) ? Readiness::kBlind : word;
   }
   if (!reasons_.empty()) {
     reasons_ += "; ";
