@@ -26,6 +26,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -99,6 +100,12 @@ class Table final : public StateSink {
   /// cost little more than two. Returns how many were found. REQUIRES: as many keys and rows as `found`; else 0.
   std::size_t LookupMany(std::span<const std::byte> keys, std::span<std::byte> rows,
                          std::span<bool> found) const;
+
+  /// The writer's thread. Shows the rows among the next `steps` places from `from` (0 at first), and returns where to
+  /// go on, 0 at the end. A row that is neither changed nor erased meanwhile is shown exactly once; one that is changed
+  /// moves, and may be shown twice or not at all. `visit` must not call Apply; the row is valid until it returns.
+  std::uint32_t Walk(std::uint32_t from, std::uint32_t steps,
+                     const std::function<void(std::span<const std::byte> row)>& visit);
 
   /// Any thread: rows, a moment ago.
   std::size_t size() const;

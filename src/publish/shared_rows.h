@@ -88,6 +88,7 @@ class SharedRows {
     std::memcpy(VersionAt(number), &version, sizeof(version));
   }
 
+  std::uint32_t end() const { return high_; }  ///< one more than the highest number ever used
   std::size_t size() const { return used_; }
   std::size_t memory_bytes() const;
 

@@ -40,6 +40,11 @@ std::size_t Table::LookupMany(std::span<const std::byte> keys, std::span<std::by
   return core_->LookupMany(keys.data(), rows.data(), found);
 }
 
+std::uint32_t Table::Walk(std::uint32_t from, std::uint32_t steps,
+                          const std::function<void(std::span<const std::byte> row)>& visit) {
+  return core_->Walk(from, steps, visit);
+}
+
 std::size_t Table::size() const {
   return core_->size();
 }

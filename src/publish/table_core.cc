@@ -168,6 +168,19 @@ TableCore::Slot* TableCore::FindSlot(std::uint32_t tag, const std::byte* key) {
   });
 }
 
+std::uint32_t TableCore::Walk(std::uint32_t from, std::uint32_t steps,
+                              const std::function<void(std::span<const std::byte> row)>& visit) {
+  const std::uint32_t left = rows_.end() - std::min(from, rows_.end());
+  const std::uint32_t end = rows_.end() - left + std::min(steps, left);
+  for (std::uint32_t number = from; number < end; ++number) {
+    // To the writer, an entry that cannot be read is a free one.
+    if (rows_.Read(number, scratch_.get())) {
+      visit({scratch_.get(), row_size_});
+    }
+  }
+  return end < rows_.end() ? end : 0;
+}
+
 void TableCore::ApplyOne(const RecordView& record, std::uint32_t tag, MonotonicTime now) {
   Slot* slot = FindSlot(tag, record.key.data());  // leaves the row, if there is one, in scratch_
   if (slot != nullptr && options_.order == TableOrder::kVersion) {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -27,6 +28,8 @@ class TableCore {
   absl::StatusOr<Position> Apply(const BatchView& batch);
   Position applied() const { return applied_; }
   TableState state() const;
+  std::uint32_t Walk(std::uint32_t from, std::uint32_t steps,
+                     const std::function<void(std::span<const std::byte> row)>& visit);
   const StateSchema& schema() const { return schema_; }
   std::size_t size() const { return size_.load(std::memory_order_relaxed); }
 
