@@ -11,8 +11,7 @@
 namespace mimi::internal {
 namespace {
 
-// Slices: rows that one tick may read for a sweep, and age.
-constexpr std::size_t kSweepSlice = 2048;
+// Rows that one tick may age.
 constexpr std::size_t kAgeSlice = 2048;
 constexpr Duration kDriverRetry = std::chrono::seconds(1);
 
@@ -27,7 +26,10 @@ Coverage Both(const Coverage& a, const Coverage& b) {
 }  // namespace
 
 Source::Source(const StateSchema& schema, Options options, StateStore& store, Loop& loop)
-    : schema_(schema), options_(std::move(options)), store_(store), loop_(loop) {
+    : schema_(schema),
+      options_(std::move(options)),
+      loop_(loop),
+      sweep_(schema.table(), options_.origin, &store) {
 }
 
 Source::~Source() {
@@ -83,8 +85,6 @@ absl::Status Source::SetTerm(std::uint64_t term, bool resync) {
 }
 
 void Source::Mute() {
-  sweep_.reset();
-  stale_.clear();
   pump_->Mute();
 }
 
@@ -94,12 +94,6 @@ absl::StatusOr<Position> Source::Apply(const BatchView& draft) {
     return offered;
   }
   return ++applied_;
-}
-
-// The pipeline sees the pump's status after the tick, and claims again or follows.
-void Source::OnStopped(const absl::Status& /*why*/) {
-  sweep_.reset();
-  stale_.clear();
 }
 
 void Source::OnResyncWanted() {
@@ -114,37 +108,7 @@ void Source::OnResyncWanted() {
 }
 
 void Source::OnResyncWalked(Version begin) {
-  stale_.clear();
-  sweep_ = std::make_unique<Sweep>(store_, schema_.table(), options_.origin, begin, [] {});
-}
-
-void Source::ContinueSweep() {
-  if (sweep_ == nullptr) {
-    return;
-  }
-  if (!pump_->sweeping()) {  // cancelled by a new round or a new term
-    sweep_.reset();
-    stale_.clear();
-    return;
-  }
-  while (!stale_.empty() && pump_->SweepErase(AsBytes(stale_.back()))) {
-    stale_.pop_back();
-  }
-  if (!stale_.empty()) {
-    return;
-  }
-  const absl::StatusOr<bool> done = sweep_->Slice(
-      kSweepSlice, [this](std::span<const std::byte> key) { stale_.emplace_back(AsText(key)); });
-  if (!done.ok()) {
-    return;  // the store is away: its snapshot is taken again at the next tick
-  }
-  while (!stale_.empty() && pump_->SweepErase(AsBytes(stale_.back()))) {
-    stale_.pop_back();
-  }
-  if (*done && stale_.empty() && pump_->FinishResync()) {
-    sweep_.reset();
-    options_.emit("resync", fmt::format("{}: complete", schema_.name()));
-  }
+  sweep_.Begin(begin);
 }
 
 void Source::WatchDriver(MonotonicTime now) {
@@ -201,7 +165,9 @@ void Source::Tick(MonotonicTime now) {
   WatchDriver(now);
   Age(now);
   pump_->Tick(now);
-  ContinueSweep();
+  if (sweep_.Tick(*pump_)) {
+    options_.emit("resync", fmt::format("{}: complete", schema_.name()));
+  }
   const std::uint64_t lost_now = lost();
   if (lost_now != reported_lost_) {
     options_.emit(
@@ -250,7 +216,7 @@ void Source::Assess(bool writing, ReadinessFindings* findings) const {
 
 bool Source::syncing() const {
   const PublisherStats stats = pump_->stats();
-  return stats.resyncing || stats.resync_wanted || sweep_ != nullptr;
+  return stats.resyncing || stats.resync_wanted;
 }
 
 std::uint64_t Source::lost() const {

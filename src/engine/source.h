@@ -19,8 +19,8 @@
 #include "src/engine/ager.h"
 #include "src/engine/feed.h"
 #include "src/engine/readiness.h"
-#include "src/engine/sweep.h"
 #include "src/publish/pump.h"
+#include "src/publish/sweep.h"
 
 namespace mimi::internal {
 
@@ -82,23 +82,19 @@ class Source : public PumpOwner, public FeedSubscriber, private StateSink {
   Position confirmed() const override { return applied_; }
 
   // PumpOwner
-  void OnStopped(const absl::Status& why) override;
   void OnResyncWanted() override;
   void OnResyncWalked(Version begin) override;
 
   void WatchDriver(MonotonicTime now);
   void Age(MonotonicTime now);
-  void ContinueSweep();
 
   StateSchema schema_;
   Options options_;
-  StateStore& store_;
   Loop& loop_;
   std::unique_ptr<Pump> pump_;
   std::optional<Ager> ager_;
   std::unique_ptr<BatchBuilder> aged_;  ///< erases of rows whose time ran out
-  std::unique_ptr<Sweep> sweep_;
-  std::vector<std::string> stale_;  ///< keys that the sweep found and the pump had no room for yet
+  Sweep sweep_;
   Position applied_ = 0;
   bool driver_started_ = false;
   absl::Status driver_status_;

@@ -1,13 +1,13 @@
 #include "mimi/publisher.h"
 
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "mimi/store.h"
 
 #include "src/base/status.h"
 #include "src/publish/pump.h"
+#include "src/publish/sweep.h"
 
 namespace mimi {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 class PumpPublisher final : public Publisher, private PumpOwner {
  public:
   PumpPublisher(const StateSchema& schema, Origin origin, StateStore* sweep)
-      : schema_(schema), origin_(origin), store_(sweep) {}
+      : schema_(schema), origin_(origin), sweep_(schema.table(), origin, sweep) {}
 
   absl::Status Init(StateSink& sink, const Clock& clock, const PublisherOptions& options) {
     absl::StatusOr<std::unique_ptr<Pump>> pump =
@@ -37,80 +37,19 @@ class PumpPublisher final : public Publisher, private PumpOwner {
 
   void Tick(MonotonicTime now) override {
     pump_->Tick(now);
-    if (pump_->sweeping()) {
-      Sweep();
-    } else {
-      snapshot_.reset();
-    }
+    sweep_.Tick(*pump_);
   }
   MonotonicTime NextDeadline() const override { return pump_->NextDeadline(); }
   int WakeFd() const override { return pump_->WakeFd(); }
   PublisherStats stats() const override { return pump_->stats(); }
 
  private:
-  // Batches looked through in one tick: a fraction of a millisecond.
-  static constexpr int kTickBatches = 4;
-
-  void OnResyncWalked(Version begin) override {
-    begin_ = begin;
-    snapshot_.reset();
-    have_ = std::nullopt;
-    next_ = 0;
-  }
-
-  void Sweep() {
-    if (store_ == nullptr) {
-      pump_->FinishResync();
-      return;
-    }
-    if (snapshot_ == nullptr) {
-      absl::StatusOr<std::unique_ptr<Cursor>> cursor = store_->Snapshot(schema_.table(), [] {});
-      if (!cursor.ok()) {
-        return;  // the store is away; again at the next tick
-      }
-      snapshot_ = *std::move(cursor);
-      have_ = std::nullopt;
-    }
-    for (int i = 0; i < kTickBatches; ++i) {
-      if (!SweepBatch()) {
-        return;
-      }
-      absl::StatusOr<std::optional<BatchView>> batch = snapshot_->Next();
-      if (!batch.ok()) {
-        snapshot_.reset();  // from the beginning; erasing a row twice changes nothing
-        return;
-      }
-      have_ = *batch;
-      next_ = 0;
-      if (!have_) {
-        if (snapshot_->done()) {
-          pump_->FinishResync();
-        }
-        return;
-      }
-    }
-  }
-
-  // What is left of the batch at hand. False: the pump has no room.
-  bool SweepBatch() {
-    for (; have_ && next_ < have_->size(); ++next_) {
-      const RecordView record = (*have_)[next_];
-      if (record.op == Op::kPut && record.origin == origin_ && record.version < begin_ &&
-          !pump_->SweepErase(record.key)) {
-        return false;
-      }
-    }
-    return true;
-  }
+  void OnResyncWalked(Version begin) override { sweep_.Begin(begin); }
 
   StateSchema schema_;
   Origin origin_;
-  StateStore* store_;
+  Sweep sweep_;
   std::unique_ptr<Pump> pump_;
-  Version begin_;
-  std::unique_ptr<Cursor> snapshot_;
-  std::optional<BatchView> have_;
-  std::size_t next_ = 0;
 };
 
 }  // namespace
