@@ -13,6 +13,12 @@ absl::StatusOr<std::unique_ptr<Engine>> NewEngine(EngineOptions options, Loop& l
 }
 
 namespace internal {
+namespace {
+
+constexpr int kFeedSlices = 3;
+
+}  // namespace
+
 EngineImpl::EngineImpl(EngineOptions options, Loop& loop)
     : loop_(loop), options_(std::move(options)), board_(loop) {
 }
@@ -58,7 +64,12 @@ void EngineImpl::Tick() {
   ticking_ = true;
   woken_ = false;
   const MonotonicTime now = loop_.now();
+  // A record costs the reading side more than the writing side: with a slice each, the feed would fall
+  // behind a producer at full speed until the store has forgotten what it has yet to read.
   bool more = feed_->Tick(now);
+  for (int slice = 1; more && slice < kFeedSlices; ++slice) {
+    more = feed_->Tick(loop_.now());
+  }
   for (const auto& pipeline : pipelines_) {
     if (pipeline != nullptr) {
       pipeline->Tick(now);

@@ -14,6 +14,7 @@ namespace {
 // Rows that one tick may age.
 constexpr std::size_t kAgeSlice = 2048;
 constexpr Duration kDriverRetry = std::chrono::seconds(1);
+constexpr Duration kCountRowsEvery = std::chrono::milliseconds(50);
 
 Coverage Both(const Coverage& a, const Coverage& b) {
   return {.begins = a.begins && b.begins,
@@ -28,6 +29,7 @@ Coverage Both(const Coverage& a, const Coverage& b) {
 Source::Source(const StateSchema& schema, Options options, StateStore& store, Loop& loop)
     : schema_(schema),
       options_(std::move(options)),
+      store_(store),
       loop_(loop),
       sweep_(schema.table(), options_.origin, &store) {
 }
@@ -126,7 +128,17 @@ void Source::WatchDriver(MonotonicTime now) {
     driver_lost_ = state.lost;
     pump_->WantResync();
   }
-  pump_->set_rows(static_cast<std::size_t>(state.rows));
+}
+
+// What a burst of erases is a share of (EraseHold). Lanes do not count their rows; the store does, all
+// tables of the pair together, and one is as good as all of it.
+void Source::CountRows(MonotonicTime now) {
+  if (now < count_rows_at_) {
+    return;
+  }
+  count_rows_at_ = now + kCountRowsEvery;
+  const std::uint64_t known = rows();
+  pump_->set_rows(static_cast<std::size_t>(known != 0 ? known : store_.state().rows));
 }
 
 void Source::OnLoadBegin(Position /*position*/) {
@@ -163,6 +175,7 @@ void Source::Age(MonotonicTime now) {
 
 void Source::Tick(MonotonicTime now) {
   WatchDriver(now);
+  CountRows(now);
   Age(now);
   pump_->Tick(now);
   if (sweep_.Tick(*pump_)) {

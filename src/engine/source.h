@@ -86,10 +86,12 @@ class Source : public PumpOwner, public FeedSubscriber, private StateSink {
   void OnResyncWalked(Version begin) override;
 
   void WatchDriver(MonotonicTime now);
+  void CountRows(MonotonicTime now);
   void Age(MonotonicTime now);
 
   StateSchema schema_;
   Options options_;
+  StateStore& store_;
   Loop& loop_;
   std::unique_ptr<Pump> pump_;
   std::optional<Ager> ager_;
@@ -99,6 +101,7 @@ class Source : public PumpOwner, public FeedSubscriber, private StateSink {
   bool driver_started_ = false;
   absl::Status driver_status_;
   MonotonicTime driver_retry_at_{};
+  MonotonicTime count_rows_at_{};
   std::uint64_t driver_lost_ = 0;
   std::uint64_t reported_lost_ = 0;
 };
