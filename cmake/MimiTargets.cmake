@@ -138,8 +138,10 @@ function(mimi_c_abi)
   # The distribution's static Abseil is not position independent; its CMake package offers the
   # shared one, which is what a shared library has to use.
   set(script ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_VERSION_SCRIPT})
-  target_link_options(mimi_c PRIVATE -Wl,--version-script=${script} -Wl,--no-undefined-version
-                                     $<$<NOT:$<BOOL:${MIMI_SANITIZE}>>:-Wl,-z,defs>)
+  target_link_options(mimi_c PRIVATE -Wl,--version-script=${script} -Wl,--no-undefined-version)
+  if(NOT MIMI_SANITIZE)  # a sanitizer's own functions come with the program
+    target_link_options(mimi_c PRIVATE -Wl,-z,defs)
+  endif()
   set_target_properties(mimi_c PROPERTIES
     OUTPUT_NAME mimi SOVERSION 1
     VERSION 1.${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
