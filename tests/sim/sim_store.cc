@@ -1,0 +1,131 @@
+#include "tests/sim/sim_store.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "mimi/control.h"
+
+namespace mimi::sim {
+namespace {
+
+// The batch again, under another term and first sequence.
+absl::StatusOr<Position> Reseal(StateStore& store, const BatchView& batch, std::uint64_t term,
+                                std::uint64_t sequence) {
+  const std::optional<StateSchema> schema = store.schema(batch.table());
+  if (!schema.has_value()) {
+    return store.Apply(batch);
+  }
+  BatchBuilder builder(*schema, batch.origin(), kMaxBatchSize);
+  builder.set_flags(static_cast<std::uint16_t>(batch.flags() & ~kBatchVersioned));
+  for (const RecordView record : batch) {
+    if (batch.has(kBatchVersioned)) {
+      builder.AppendVersioned(record);
+    } else if (record.op == Op::kPut) {
+      builder.Put(record.row);
+    } else {
+      builder.Erase(record.key);
+    }
+  }
+  return store.Apply(builder.Seal(term, sequence, batch.time()));
+}
+
+}  // namespace
+
+class SimStore::SimCursor final : public Cursor {
+ public:
+  SimCursor(const SimStore& store, std::unique_ptr<Cursor> behind, bool empty)
+      : store_(store), generation_(store.generation_), behind_(std::move(behind)), empty_(empty) {}
+
+  absl::StatusOr<std::optional<BatchView>> Next() override {
+    if (generation_ != store_.generation_) {
+      return absl::DataLossError("sim: the repository was replaced");
+    }
+    if (empty_) {
+      return std::nullopt;
+    }
+    return behind_->Next();
+  }
+  Position position() const override { return behind_->position(); }
+  bool done() const override { return empty_ || behind_->done(); }
+
+ private:
+  const SimStore& store_;
+  std::uint64_t generation_;
+  std::unique_ptr<Cursor> behind_;
+  bool empty_;
+};
+
+// A lease object outlives the repository that it was made for.
+class SimStore::SimLease final : public Lease {
+ public:
+  SimLease(SimStore& store, std::string_view name, Origin owner)
+      : store_(store), name_(name), owner_(owner) {}
+  void Acquire(Duration ttl, GrantCallback done) override { Now().Acquire(ttl, std::move(done)); }
+  void Renew(Duration ttl, GrantCallback done) override { Now().Renew(ttl, std::move(done)); }
+  void Release() override { Now().Release(); }
+
+ private:
+  Lease& Now() {
+    if (lease_ == nullptr || generation_ != store_.generation_) {
+      generation_ = store_.generation_;
+      lease_ = store_.behind_->NewLease(name_, owner_);
+    }
+    return *lease_;
+  }
+  SimStore& store_;
+  std::string name_;
+  Origin owner_;
+  std::uint64_t generation_ = 0;
+  std::unique_ptr<Lease> lease_;
+};
+
+absl::StatusOr<Position> SimStore::Apply(const BatchView& batch) {
+  const bool control = batch.table() == ControlSchema().table();
+  if (bug_ == Bug::kLossHidden && !control) {
+    return ApplyShifted(batch);
+  }
+  absl::StatusOr<Position> applied = behind_->Apply(batch);
+  if (bug_ == Bug::kFenceOff && absl::IsAborted(applied.status())) {
+    std::uint64_t& next = shift_[behind_->state().term];
+    next += 1'000'000;
+    return Reseal(*behind_, batch, behind_->state().term, next);
+  }
+  return applied;
+}
+
+absl::StatusOr<Position> SimStore::ApplyShifted(const BatchView& batch) {
+  std::uint64_t& shift = shift_[batch.term()];
+  if (!batch.empty() && ++batches_ % 40 == 0 && !batch.has(kBatchVersioned) && batch.flags() == 0) {
+    shift += batch.size();
+    return behind_->confirmed();
+  }
+  return Reseal(*behind_, batch, batch.term(), batch.first_sequence() - shift);
+}
+
+void SimStore::Claim(const ClaimRequest& request, ClaimCallback done) {
+  const std::uint64_t before = behind_->state().term;
+  const bool reuse = bug_ == Bug::kTermReused && request.mode != ClaimMode::kControl &&
+                     before != 0 && ++claims_ % 2 == 0;
+  if (!reuse) {
+    behind_->Claim(request, std::move(done));
+    return;
+  }
+  loop_.Post([this, before, done = std::move(done)] {
+    done(Claimed{before, behind_->state().head});
+  });
+}
+
+std::unique_ptr<Lease> SimStore::NewLease(std::string_view name, Origin owner) {
+  return std::make_unique<SimLease>(*this, name, owner);
+}
+
+absl::StatusOr<std::unique_ptr<Cursor>> SimStore::Wrap(
+    absl::StatusOr<std::unique_ptr<Cursor>> cursor, bool empty) {
+  if (!cursor.ok()) {
+    return cursor;
+  }
+  return std::make_unique<SimCursor>(*this, *std::move(cursor), empty);
+}
+
+}  // namespace mimi::sim
