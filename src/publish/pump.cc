@@ -301,7 +301,11 @@ void Pump::Impl::Tick(MonotonicTime now) {
   DrainLanes();
   Flush();
   SealIfWorthwhile();
-  if (!muted() && now_ - window_.last_send() >= options_.heartbeat && window_.all_sent()) {
+  // A sink tells of a loss or of a fence only when it is asked. Who waits for a confirmation asks,
+  // also when it has nothing to say (muted, or heartbeats that are far apart).
+  const Duration silence = now_ - window_.last_send();
+  const bool asks = !window_.empty() && silence >= options_.retry_max;
+  if (((!muted() && silence >= options_.heartbeat) || asks) && window_.all_sent()) {
     if (absl::Status sent = window_.Heartbeat(clock_.unix_now(), now_); !sent.ok()) {
       Stop(sent);
     }

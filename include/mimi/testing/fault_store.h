@@ -11,14 +11,16 @@
 ///     store.set_available(false);          // … and back, as the test likes
 ///
 /// Apply copies a batch and passes it on `confirm_after` later; an error of the store behind (a fence, say) comes back from
-/// the next Apply, once, as with a store over a network.
+/// the next Apply of the same table and origin, once, as with a store over a network.
 ///
 /// Threads: the loop thread only. Lifetime: the store behind and the loop outlive it; it outlives its cursors.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -70,11 +72,14 @@ class FaultStore final : public StateStore {
   const FaultCounts& counts() const { return counts_; }
 
   absl::StatusOr<Position> Apply(const BatchView& batch) override {
-    if (!error_.ok()) {
-      return std::exchange(error_, absl::OkStatus());
+    if (const auto owed = owed_.find(StreamOf(batch)); owed != owed_.end()) {
+      const absl::Status status = std::move(owed->second.status);
+      owed_.erase(owed);
+      return status;
     }
     if (!available_ || Dice(faults_.lose)) {
       Lose();
+      owed_.erase(StreamOf(batch));  // this one is told now
       ++counts_.unavailable;
       return absl::UnavailableError("fault store: unavailable");
     }
@@ -82,7 +87,8 @@ class FaultStore final : public StateStore {
       ++counts_.refused;
       return absl::ResourceExhaustedError("fault store: full");
     }
-    waiting_.push_back({++accepted_, {batch.bytes().begin(), batch.bytes().end()}});
+    waiting_.push_back(
+        {StreamOf(batch), ++accepted_, {batch.bytes().begin(), batch.bytes().end()}});
     loop_.At(loop_.now() + faults_.confirm_after, [this, alive = std::weak_ptr<bool>(alive_)] {
       if (alive.lock()) {
         PassOn();
@@ -90,7 +96,14 @@ class FaultStore final : public StateStore {
     });
     return accepted_;
   }
-  Position confirmed() const override { return confirmed_; }
+  // Not past what was lost, until its writer has been told.
+  Position confirmed() const override {
+    Position confirmed = confirmed_;
+    for (const auto& [stream, owed] : owed_) {
+      confirmed = std::min(confirmed, owed.lost - 1);
+    }
+    return confirmed;
+  }
 
   void Open(const StateSchema& schema, StatusCallback done) override {
     available_ ? behind_.Open(schema, std::move(done)) : Answer(std::move(done), Gone());
@@ -149,7 +162,14 @@ class FaultStore final : public StateStore {
     Wake wake_;
   };
 
+  using Stream = std::pair<TableId, Origin>;
+  // What a writer has to be told: its batch at this position was lost, or refused.
+  struct Owed {
+    absl::Status status;
+    Position lost = 0;
+  };
   struct Waiting {
+    Stream stream;
     Position position = 0;
     std::vector<std::byte> bytes;
   };
@@ -159,8 +179,13 @@ class FaultStore final : public StateStore {
   bool Dice(double probability) {
     return std::uniform_real_distribution<double>(0, 1)(random_) < probability;
   }
+  static Stream StreamOf(const BatchView& batch) { return {batch.table(), batch.origin()}; }
+
   void Lose() {
     counts_.lost_batches += waiting_.size();
+    for (const Waiting& lost : waiting_) {
+      owed_.try_emplace(lost.stream, Owed{Gone(), lost.position});
+    }
     waiting_.clear();
   }
   // One timer for each batch: whichever comes first passes the oldest on.
@@ -176,9 +201,11 @@ class FaultStore final : public StateStore {
       confirmed_ = next.position;
       return;
     }
-    error_ = status;  // and what was accepted behind it cannot be stored either
-    ++counts_.lost_batches;
-    Lose();
+    // What the same writer sent behind it cannot be stored either; other writers do not care.
+    owed_.try_emplace(next.stream, Owed{status, next.position});
+    counts_.lost_batches += 1 + std::erase_if(waiting_, [&](const Waiting& other) {
+                              return other.stream == next.stream;
+                            });
   }
   template <class Callback, class Value>
   void Answer(Callback done, Value value) {
@@ -208,7 +235,7 @@ class FaultStore final : public StateStore {
   Faults faults_;
   FaultCounts counts_;
   bool available_ = true;
-  absl::Status error_;
+  std::map<Stream, Owed> owed_;
   std::deque<Waiting> waiting_;
   Position accepted_ = 0;
   Position confirmed_ = 0;
