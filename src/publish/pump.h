@@ -19,8 +19,9 @@
 // **Terms.** SetTerm starts a term with sequence 1. What waits goes under the new one. What was
 // sealed under an older term and is not confirmed goes back to the front of what waits, newest
 // value per key, because that term is fenced. A resync whose begin was sealed under an older term
-// is given up and asked for anew. Muted (no term): puts wait; an erase removes the waiting put of
-// its key, or is counted and dropped; held erases are dropped. The sink's Aborted mutes by itself
+// is given up and asked for anew. Muted (no term): puts wait, and
+// erases that the protocol made; an abrupt erase removes the waiting put of its key, or is counted
+// and dropped; held erases are dropped. The sink's Aborted mutes by itself
 // and calls OnStopped.
 //
 // **Resync, and what "older" means.** The begin is a batch with kBatchResyncBegin; its version B is

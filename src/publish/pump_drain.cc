@@ -106,7 +106,14 @@ void Pump::Impl::Take(std::span<const std::byte> op_and_row, UnixTime time) {
     Store(op_and_row, time);
     return;
   }
-  if (muted()) {  // a box that does not hold the traffic may not erase
+  // A box that does not hold the traffic may not erase: what idles away there lives elsewhere. But
+  // an end that the protocol made was seen in packets, so the traffic is here, and the term comes
+  // (a move redirects before it claims): it waits for it, like a put.
+  if (muted() && op == Op::kErase) {
+    Store(op_and_row, time);
+    return;
+  }
+  if (muted()) {
     ++(pending_.RemovePut(key) ? stats_.coalesced : stats_.muted_erases);
     return;
   }

@@ -172,13 +172,13 @@ TEST_CASE("pump: back-off doubles, with jitter, up to its limit") {
   }
 }
 
-TEST_CASE("pump: nothing is sealed without a term; puts wait, and erases only remove what waits") {
+TEST_CASE("pump: nothing is sealed without a term; puts wait, abrupt erases only remove them") {
   World world;
   LanePtr lane(*world.pump->OpenLane());
   CHECK(lane->Put(Row(1, 1)));
   CHECK(lane->Put(Row(2, 2)));
-  CHECK(lane->Erase(Key(2)));
-  CHECK(lane->Erase(Key(3)));
+  CHECK(lane->EraseAbrupt(Key(2)));
+  CHECK(lane->EraseAbrupt(Key(3)));
   world.Tick();
   world.Tick(1s);
   CHECK(world.sink.offered == 0);
@@ -189,6 +189,18 @@ TEST_CASE("pump: nothing is sealed without a term; puts wait, and erases only re
   CHECK(world.sink.Values() == Values{{1, 1}});
   CHECK(world.sink.rows[1].version == Version{5, 1});
   CHECK(world.sink.erased.empty());
+}
+
+// A move redirects traffic before it claims: what ends in between must not live on in the store.
+TEST_CASE("pump: an end by the protocol that was seen without a term goes under the next one") {
+  World world;
+  REQUIRE(world.OfferErase(3, Op::kErase).ok());
+  world.Tick(1s);
+  CHECK(world.sink.offered == 0);
+  CHECK(world.pump->stats().muted_erases == 0);
+  REQUIRE(world.pump->SetTerm(5).ok());
+  world.Tick();
+  CHECK(world.sink.erased.size() == 1);
 }
 
 TEST_CASE("pump: mute sends what was taken before, and nothing after; the same term goes on") {
