@@ -129,6 +129,9 @@ void BoxSinks::OnMoved(bool active, Phase phase, const absl::Status& status) {
     return;
   }
   active_ = active;
+  for (const auto& replica : replicas_) {
+    replica->set_active(active);
+  }
   reached_ = phase;
   ever_reached_ = true;
   options_.wake();

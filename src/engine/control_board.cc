@@ -36,6 +36,9 @@ const ControlBoard::Part& ControlBoard::part(PairRowKind kind, Side side) const 
 // The new repository's terms are above the old one's only if somebody told it; nothing can be
 // compared.
 void ControlBoard::OnOtherIncarnation() {
+  if (const PairRow* const row = wanted(); row != nullptr) {
+    before_ = *row;
+  }
   loaded_ = false;
   wanted_ = Part();
   parts_.fill(Part());

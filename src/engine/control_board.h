@@ -36,6 +36,11 @@ class ControlBoard : public FeedSubscriber {
   /// What is in force here: the row that this process's manager has set, while the store has not
   /// shown it or a later manager's, else the store's. nullptr: nobody ever managed this pair.
   const PairRow* wanted() const;
+  /// As wanted(); where the repository was replaced and knows none, the one that stood before.
+  const PairRow* last_wanted() const {
+    const PairRow* const row = wanted();
+    return row != nullptr || !before_.has_value() ? row : &*before_;
+  }
   /// What the store shows.
   const PairRow* stored_wanted() const { return wanted_.known() ? &wanted_.row : nullptr; }
   void Force(const PairRow& wanted) {
@@ -65,6 +70,7 @@ class ControlBoard : public FeedSubscriber {
   std::uint64_t highest_term_ = 0;
   Part wanted_;
   std::optional<PairRow> forced_;
+  std::optional<PairRow> before_;
   std::array<Part, 4> parts_;  ///< source and sink of the primary, then of the minion
   std::array<bool, 5> mentioned_{};
 };

@@ -56,6 +56,7 @@ void Pipeline::OnOpened(const absl::Status& status) {
   }
   if (problem_.ok()) {
     state_ = State::kStandby;
+    opened_in_ = store_.state().incarnation;
     backoff_.Reset();
     return;
   }
@@ -88,7 +89,9 @@ bool Pipeline::WantsToWrite() const {
     return std::any_of(sources_.begin(), sources_.end(),
                        [](const auto& source) { return source->pump().stats().pending > 0; });
   }
-  const PairRow* wanted = board_.wanted();
+  // A replaced repository knows no wanted row until a manager writes it again. Were it the primary's
+  // then by default, what the primary last knew would come over the flows of a minion with traffic.
+  const PairRow* wanted = board_.last_wanted();
   const bool asked =
       wanted == nullptr ? options_.side == Side::kPrimary : MayClaim(*wanted, options_.side);
   return asked && (unclaimed || ours);
@@ -133,7 +136,14 @@ void Pipeline::OnClaimed(std::uint64_t incarnation, const absl::StatusOr<Claimed
     return;
   }
   const bool store_replaced = incarnation_ != 0 && incarnation != incarnation_;
-  const bool resync = !ever_claimed_ || store_replaced;
+  // Erases that were dropped for want of a term may have been of rows of ours.
+  std::uint64_t dropped = 0;
+  for (const auto& source : sources_) {
+    const PublisherStats stats = source->pump().stats();
+    dropped += stats.muted_erases + stats.dropped_erases;
+  }
+  const bool resync = !ever_claimed_ || store_replaced || dropped != dropped_erases_;
+  dropped_erases_ = dropped;
   incarnation_ = incarnation;
   ever_claimed_ = true;
   problem_ = absl::OkStatus();
@@ -188,7 +198,11 @@ void Pipeline::Tick(MonotonicTime now) {
   if (now < retry_at_) {
     return;
   }
-  if (state_ == State::kOpening && opens_pending_ == 0) {
+  // A repository that has replaced ours does not know our tables.
+  const StoreState store = store_.state();
+  const bool elsewhere =
+      state_ == State::kStandby && store.available && store.incarnation != opened_in_;
+  if (elsewhere || (state_ == State::kOpening && opens_pending_ == 0)) {
     OpenTables();
   } else if (state_ == State::kStandby && WantsToWrite()) {
     Claim();

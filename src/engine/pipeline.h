@@ -99,7 +99,9 @@ class Pipeline {
   absl::Status problem_;  ///< why tables cannot be opened or claims fail, for the report
   std::uint64_t term_ = 0;
   std::uint64_t highest_term_ = 0;
-  std::uint64_t incarnation_ = 0;  ///< of the store at the claim
+  std::uint64_t incarnation_ = 0;     ///< of the store at the claim
+  std::uint64_t dropped_erases_ = 0;  ///< by the pumps, at the last claim
+  std::uint64_t opened_in_ = 0;       ///< of the store that knows our tables
   bool ever_claimed_ = false;
   MonotonicTime retry_at_{};
   Backoff backoff_;

@@ -254,10 +254,15 @@ bool Replica::DropUnmentioned() {
 void Replica::DropFromOld() {
   drop_at_ = old_rows_->Walk(*drop_at_, kRowsPerStep, [&](const RowMap::Row& row) {
     const auto key = row.row.first(schema_.key_size());
-    if (!rows_->Find(key).has_value()) {
-      MarkErased(key, row.version);
-      ++counters_.dropped;
+    if (rows_->Find(key).has_value()) {
+      return;
     }
+    if (active_) {
+      kept_ = true;
+      return;
+    }
+    MarkErased(key, row.version);
+    ++counters_.dropped;
   });
   if (*drop_at_ >= old_rows_->end()) {
     old_rows_.reset();

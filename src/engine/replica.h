@@ -119,6 +119,13 @@ class Replica final : public FeedSubscriber {
 
   /// Warms the minion.
   void Start();
+  /// The box has the traffic. What a replaced repository does not mention then stays: the flows are
+  /// alive, and the box's own source publishes them again.
+  /// When the traffic is gone, an audit tells which of them are too many.
+  void set_active(bool active) {
+    active_ = active;
+    audit_wanted_ = audit_wanted_ || (!active && std::exchange(kept_, false));
+  }
 
   /// Reads confirmations, drains the outbox, goes on with what is cut into slices. True: there is
   /// more to do at once.
@@ -232,6 +239,8 @@ class Replica final : public FeedSubscriber {
   std::shared_ptr<Replica*> self_;  // holds nullptr once we are gone
 
   bool loading_ = false;
+  bool active_ = false;
+  bool kept_ = false;  ///< rows that a load would have dropped, had the box had no traffic
   std::optional<std::uint32_t> drop_at_;  // where the drop of unmentioned rows goes on
   std::uint8_t mark_ = 0;
   Position load_base_ = 0;  // confirmable while the load runs
