@@ -23,6 +23,9 @@
 
 namespace mimi::sim {
 
+// Keys: few enough that tuples are used again, by other flows.
+inline constexpr std::size_t kIds = 40;
+
 StateSchema FlowSchema();
 
 struct SimFlow {

@@ -13,8 +13,6 @@ using std::chrono::seconds;
 
 namespace {
 
-// Few enough that tuples are used again, by other flows.
-constexpr std::size_t kIds = 40;
 constexpr Duration kIdleTimeout = milliseconds(400);
 
 }  // namespace
@@ -106,6 +104,9 @@ void World::OneFault() {
       break;
     case 2:
       Trace(node.name + ": its process is killed");
+      if (node.side.has_value()) {
+        last_disaster_ = clock_.now();  // what its lane held is gone with it
+      }
       StopNode(node);
       At(Milliseconds(20, 600), [this, &node] {
         if (node.engine == nullptr && (!node.side.has_value() || box(*node.side).up)) {
@@ -207,7 +208,8 @@ void World::Reboot(Side side) {
 void World::ReplaceRepository() {
   Trace("the repository is replaced by an empty one");
   last_disaster_ = last_replacement_ = clock_.now();
-  repository_ = NewMemoryRepository({.feed_bytes = std::size_t{1} << 20}, clock_);
+  feed_limit_ = std::size_t{1} << 20;
+  repository_ = NewMemoryRepository({.feed_bytes = feed_limit_}, clock_);
   for (Node& node : nodes_) {
     if (node.sim_store != nullptr) {
       node.sim_store->MoveTo(repository_);
@@ -252,6 +254,7 @@ void World::Heal() {
     }
     node.store->set_faults({});
     node.store->set_available(true);
+    node.sim_store->set_link(true);
   }
   if (passive_) {
     traffic_ = Side::kPrimary;

@@ -34,8 +34,12 @@ absl::StatusOr<Position> Reseal(StateStore& store, const BatchView& batch, std::
 
 class SimStore::SimCursor final : public Cursor {
  public:
-  SimCursor(const SimStore& store, std::unique_ptr<Cursor> behind, bool empty)
-      : store_(store), generation_(store.generation_), behind_(std::move(behind)), empty_(empty) {}
+  SimCursor(const SimStore& store, std::unique_ptr<Cursor> behind, Wake wake, bool empty)
+      : store_(store),
+        generation_(store.generation_),
+        behind_(std::move(behind)),
+        wake_(std::move(wake)),
+        empty_(empty) {}
 
   absl::StatusOr<std::optional<BatchView>> Next() override {
     if (generation_ != store_.generation_) {
@@ -53,6 +57,7 @@ class SimStore::SimCursor final : public Cursor {
   const SimStore& store_;
   std::uint64_t generation_;
   std::unique_ptr<Cursor> behind_;
+  Wake wake_;
   bool empty_;
 };
 
@@ -61,11 +66,22 @@ class SimStore::SimLease final : public Lease {
  public:
   SimLease(SimStore& store, std::string_view name, Origin owner)
       : store_(store), name_(name), owner_(owner) {}
-  void Acquire(Duration ttl, GrantCallback done) override { Now().Acquire(ttl, std::move(done)); }
-  void Renew(Duration ttl, GrantCallback done) override { Now().Renew(ttl, std::move(done)); }
-  void Release() override { Now().Release(); }
+  void Acquire(Duration ttl, GrantCallback done) override {
+    store_.link_up_ ? Now().Acquire(ttl, std::move(done)) : Refuse(std::move(done));
+  }
+  void Renew(Duration ttl, GrantCallback done) override {
+    store_.link_up_ ? Now().Renew(ttl, std::move(done)) : Refuse(std::move(done));
+  }
+  void Release() override {
+    if (store_.link_up_) {
+      Now().Release();
+    }
+  }
 
  private:
+  void Refuse(GrantCallback done) {
+    store_.loop_.Post([done = std::move(done)] { done(absl::UnavailableError("sim: no link")); });
+  }
   Lease& Now() {
     if (lease_ == nullptr || generation_ != store_.generation_) {
       generation_ = store_.generation_;
@@ -79,6 +95,25 @@ class SimStore::SimLease final : public Lease {
   std::uint64_t generation_ = 0;
   std::unique_ptr<Lease> lease_;
 };
+
+void SimStore::MoveTo(std::shared_ptr<MemoryRepository> repository) {
+  ++generation_;
+  behind_ = *NewMemoryStore({.repository = std::move(repository)}, loop_);
+  for (const auto& one : std::exchange(wakes_, {})) {
+    loop_.Post([one] {
+      if (const Wake wake = one.lock()) {
+        (*wake)();
+      }
+    });
+  }
+}
+
+SimStore::Wake SimStore::Remember(std::function<void()> wake) {
+  Wake shared = std::make_shared<std::function<void()>>(std::move(wake));
+  std::erase_if(wakes_, [](const auto& one) { return one.expired(); });
+  wakes_.push_back(shared);
+  return shared;
+}
 
 absl::StatusOr<Position> SimStore::Apply(const BatchView& batch) {
   const bool control = batch.table() == ControlSchema().table();
@@ -121,11 +156,11 @@ std::unique_ptr<Lease> SimStore::NewLease(std::string_view name, Origin owner) {
 }
 
 absl::StatusOr<std::unique_ptr<Cursor>> SimStore::Wrap(
-    absl::StatusOr<std::unique_ptr<Cursor>> cursor, bool empty) {
+    absl::StatusOr<std::unique_ptr<Cursor>> cursor, Wake wake, bool empty) {
   if (!cursor.ok()) {
     return cursor;
   }
-  return std::make_unique<SimCursor>(*this, *std::move(cursor), empty);
+  return std::make_unique<SimCursor>(*this, *std::move(cursor), std::move(wake), empty);
 }
 
 }  // namespace mimi::sim

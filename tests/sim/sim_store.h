@@ -13,6 +13,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "mimi/builtin/memory_store.h"
 #include "mimi/loop.h"
@@ -37,10 +38,11 @@ class SimStore final : public StateStore {
     MoveTo(std::move(repository));
   }
 
-  void MoveTo(std::shared_ptr<MemoryRepository> repository) {
-    ++generation_;
-    behind_ = *NewMemoryStore({.repository = std::move(repository)}, loop_);
-  }
+  /// Cursors find out by themselves: they are woken.
+  /// Cursors find out by themselves: they are woken.
+  void MoveTo(std::shared_ptr<MemoryRepository> repository);
+  /// Off: leases cannot be had either (all else goes through a FaultStore).
+  void set_link(bool up) { link_up_ = up; }
 
   absl::StatusOr<Position> Apply(const BatchView& batch) override;
   Position confirmed() const override { return behind_->confirmed(); }
@@ -50,12 +52,15 @@ class SimStore final : public StateStore {
   void Claim(const ClaimRequest& request, ClaimCallback done) override;
   absl::StatusOr<std::unique_ptr<Cursor>> Watch(const WatchFrom& from,
                                                 std::function<void()> wake) override {
-    return Wrap(behind_->Watch(from, std::move(wake)), false);
+    Wake shared = Remember(std::move(wake));
+    return Wrap(behind_->Watch(from, [shared] { (*shared)(); }), shared, false);
   }
   absl::StatusOr<std::unique_ptr<Cursor>> Snapshot(TableId table,
                                                    std::function<void()> wake) override {
     // Only the sweep at a resync's end reads one table.
-    return Wrap(behind_->Snapshot(table, std::move(wake)), bug_ == Bug::kEndSkipped && table != 0);
+    const Wake shared = Remember(std::move(wake));
+    return Wrap(behind_->Snapshot(table, [shared] { (*shared)(); }), shared,
+                bug_ == Bug::kEndSkipped && table != 0);
   }
   void Lookup(TableId table, std::span<const std::byte> key, LookupCallback done) override {
     behind_->Lookup(table, key, std::move(done));
@@ -65,18 +70,22 @@ class SimStore final : public StateStore {
   std::optional<StateSchema> schema(TableId table) const override { return behind_->schema(table); }
 
  private:
+  using Wake = std::shared_ptr<std::function<void()>>;
   class SimCursor;
   class SimLease;
   absl::StatusOr<std::unique_ptr<Cursor>> Wrap(absl::StatusOr<std::unique_ptr<Cursor>> cursor,
-                                               bool empty);
+                                               Wake wake, bool empty);
+  Wake Remember(std::function<void()> wake);
   absl::StatusOr<Position> ApplyShifted(const BatchView& batch);
 
   Loop& loop_;
   Bug bug_;
+  bool link_up_ = true;
   std::uint64_t generation_ = 0;
   std::uint64_t claims_ = 0;
   std::uint64_t batches_ = 0;
   std::map<std::uint64_t, std::uint64_t> shift_;  // by term: sequences that were made to disappear
+  std::vector<std::weak_ptr<std::function<void()>>> wakes_;
   std::unique_ptr<StateStore> behind_;
 };
 

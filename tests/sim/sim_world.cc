@@ -40,9 +40,10 @@ void Quicken(EngineOptions& options) {
 World::World(const WorldOptions& options) : options_(options), random_(options.seed) {
   passive_ = Dice(5) == 0;
   // Versions of what was erased are needed for as long as late batches can come.
+  feed_limit_ = Dice(4) == 0 ? std::size_t{16} << 10 : std::size_t{1} << 20;
   repository_ = NewMemoryRepository(
       {.tombstone_age = options.bug == Bug::kTombstonesOff ? Duration(0) : Duration(seconds(120)),
-       .feed_bytes = Dice(4) == 0 ? std::size_t{16} << 10 : std::size_t{1} << 20},
+       .feed_bytes = feed_limit_},
       clock_);
   boxes_.resize(2);
   boxes_[1].side = Side::kMinion;
@@ -95,6 +96,7 @@ void World::StartNode(Node& node) {
       healing_ ? Faults{}
                : Faults{.refuse = 0.02, .lose = 0.005, .confirm_after = Milliseconds(0, 20)});
   node.store->set_available(node.link_up);
+  node.sim_store->set_link(node.link_up);
   EngineOptions options;
   Quicken(options);
   options.pair = "sim";
@@ -153,6 +155,7 @@ void World::SetLink(Node& node, bool up) {
   if (node.store != nullptr) {
     Trace(node.name + (up ? ": the store is back" : ": the store is gone"));
     node.store->set_available(up);
+    node.sim_store->set_link(up);
   }
 }
 
@@ -209,6 +212,7 @@ std::optional<std::string> World::Run() {
   };
   std::function<void()> status = [&] {
     CheckStatus();
+    CheckMemory();
     At(milliseconds(100), status);
   };
   traffic();

@@ -97,6 +97,7 @@ class World {
   void OnBroken(std::uint32_t id, const Truth& flow);
   void WatchFeed();
   void CheckStatus();
+  void CheckMemory();
   bool Converged(std::string* why);
 
   WorldOptions options_;
@@ -117,6 +118,7 @@ class World {
   MonotonicTime
       last_disaster_;  // a crash, a counted loss, a new repository: what planned moves cannot hide
   MonotonicTime last_replacement_;
+  std::size_t feed_limit_ = 0;
   std::optional<MonotonicTime> planned_redirect_;
   bool planned_ = false;
   std::unique_ptr<VirtualLoop> spy_loop_;
