@@ -146,9 +146,9 @@ class Publisher {
   virtual absl::StatusOr<Lane*> OpenLane() = 0;
 
   /// Sends under this term from now on, sequence 1 first. Until the first call, and after Mute(),
-  /// nothing is sealed: Puts and Erases wait, one per key; an EraseAbrupt takes a Put that waits with
-  /// it, or is counted and dropped, since entries idle away where the traffic is not. Errors: InvalidArgument (0, or not
-  /// above every term before it; the current one again is OK).
+  /// nothing is sealed: Puts and Erases wait, one per key; an EraseAbrupt takes a Put that waits
+  /// with it, or is counted and dropped, since entries idle away where the traffic is not. Errors:
+  /// InvalidArgument (0, or not above every term before it; the current one again is OK).
   virtual absl::Status SetTerm(std::uint64_t term) = 0;
   virtual void Mute() = 0;
   /// Why the publisher muted itself: Aborted (fenced by a newer term), or what the sink refused for

@@ -1,8 +1,9 @@
 #ifndef MIMI_TESTS_SIM_SIM_BOX_H_
 #define MIMI_TESTS_SIM_SIM_BOX_H_
 
-// A box of the simulator: a data plane that holds flows, seen through a driver (what traffic does to it) and a minion (what a
-// replica does to it). The data plane is the box's; driver and minion are its agent's, and die with the agent's process.
+// A box of the simulator: a data plane that holds flows, seen through a driver (what traffic does
+// to it) and a minion (what a replica does to it). The data plane is the box's; driver and minion
+// are its agent's, and die with the agent's process.
 
 #include <cstdint>
 #include <functional>

@@ -16,7 +16,8 @@ using std::chrono::seconds;
 
 namespace {
 
-// What a standby that calls itself ready may lack: the staleness it admits, the time until a silence shows, and a report's way.
+// What a standby that calls itself ready may lack: the staleness it admits, the time until a
+// silence shows, and a report's way.
 constexpr Duration kHonest = milliseconds(1500);
 // A packet that makes a state change is this old at most when a planned move redirects past it.
 constexpr Duration kTail = milliseconds(500);
@@ -147,11 +148,13 @@ void World::CheckStatus() {
   }
 }
 
-// Promise 6: one entry for each key at most, in what waits to be sent and in what a data plane has to be told; and the feed
-// within its limit (a chunk for each reader that lags is on top: memory_store.h).
+// Promise 6: one entry for each key at most, in what waits to be sent and in what a data plane has
+// to be told; and the feed within its limit (a chunk for each reader that lags is on top:
+// memory_store.h).
 void World::CheckMemory() {
-  // The batch that is being filled counts as waiting: a resync's walk stands in it beside what waits.
-  constexpr double kMost = 2.0 * kIds + 16;
+  // One entry per key, and the batch that is being filled, which counts as waiting: at most
+  // (1024 - 76) / 13 records (Quicken).
+  constexpr double kMost = kIds + 73;
   for (const Node& node : nodes_) {
     if (node.engine == nullptr || !node.side.has_value()) {
       continue;
@@ -170,10 +173,11 @@ void World::CheckMemory() {
   }
 }
 
-// Promises 2 and 5 at rest: the box with the traffic, the other box and the repository agree with what is alive.
+// Promises 2 and 5 at rest: the box with the traffic, the other box and the repository agree with
+// what is alive.
 bool World::Converged(std::string* why) {
-  // A resync never takes a row from another origin (DESIGN §2). So where an end was lost with a crash
-  // or a driver's loss, and the other box had written the row last, it stays.
+  // A resync never takes a row from another origin (DESIGN §2). So where an end was lost with a
+  // crash or a driver's loss, and the other box had written the row last, it stays.
   std::set<std::uint32_t> excused;
   const auto compare = [&](const std::map<std::uint32_t, SimFlow>& flows,
                            const std::string& where) {

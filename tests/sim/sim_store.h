@@ -1,8 +1,9 @@
 #ifndef MIMI_TESTS_SIM_SIM_STORE_H_
 #define MIMI_TESTS_SIM_SIM_STORE_H_
 
-// A node's handle on the repository, for the simulator: it can be moved to another repository (a store that was restarted
-// empty), and it is where planted bugs live: each rewrites what the store says, as a store with that bug would.
+// A node's handle on the repository, for the simulator: it can be moved to another repository (a
+// store that was restarted empty), and it is where planted bugs live: each rewrites what the store
+// says, as a store with that bug would.
 
 #include <cstddef>
 #include <cstdint>

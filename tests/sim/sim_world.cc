@@ -25,6 +25,7 @@ void Quicken(EngineOptions& options) {
   options.blind_after = milliseconds(800);
   options.audit_every = Duration(0);
   options.publish.ring_slots = 1024;
+  options.publish.batch_size = 1024;
   options.publish.drain_every = milliseconds(5);
   options.publish.drain_idle = milliseconds(40);
   options.publish.heartbeat = milliseconds(100);
@@ -162,7 +163,8 @@ void World::SetLink(Node& node, bool up) {
 bool World::RunLoops() {
   bool ran = false;
   for (Node& node : nodes_) {
-    // A crash inside a callback would pull the loop from under itself, so it is done by events only.
+    // A crash inside a callback would pull the loop from under itself, so it is done by events
+    // only.
     if (node.engine != nullptr && !frozen(node)) {
       ran = node.loop->RunOnce() || ran;
       WatchFeed();

@@ -1,11 +1,11 @@
 #ifndef MIMI_TESTS_SIM_SIM_WORLD_H_
 #define MIMI_TESTS_SIM_SIM_WORLD_H_
 
-// One seed: a pair of boxes with their agents, one or two managers, a repository, traffic, and what goes wrong. Everything is
-// decided by the seed; time is virtual. A broken promise ends the run with its name.
+// One seed: a pair of boxes with their agents, one or two managers, a repository, traffic, and what
+// goes wrong. Everything is decided by the seed; time is virtual. A broken promise ends the run
+// with its name.
 //
-//   World world({.seed = 42});
-//   std::optional<std::string> broken = world.Run();
+//   World world({.seed = 42}); std::optional<std::string> broken = world.Run();
 
 #include <cstdint>
 #include <functional>
@@ -41,7 +41,8 @@ class World {
   std::optional<std::string> Run();
 
  private:
-  // A process: gone when `engine` is null. What it had in memory goes with it; its box's data plane does not.
+  // A process: gone when `engine` is null. What it had in memory goes with it; its box's data plane
+  // does not.
   struct Node {
     std::string name;
     std::optional<Side> side;  // an agent's box; none: a manager
