@@ -69,8 +69,9 @@ void LeaseKeeper::Ask() {
 
 void LeaseKeeper::OnAnswer(absl::StatusOr<LeaseGrant> grant) {
   if (grant.ok()) {
-    // Answers may cross: an older grant never shortens or replaces a newer one.
-    const bool newer = !grant_.has_value() || grant->term > grant_->term ||
+    // Answers may cross: an older grant never shortens or replaces one that is valid. Once that has
+    // run out its term says nothing: a repository that was replaced counts from 1 again.
+    const bool newer = !held() || grant->term > grant_->term ||
                        (grant->term == grant_->term && grant->valid_until > grant_->valid_until);
     if (newer) {
       grant_ = *grant;
