@@ -416,6 +416,23 @@ TEST_CASE("controller: a claim that stands for the box without the traffic is re
   CHECK(pair.world.effects == Strings{"claim primary"});
 }
 
+TEST_CASE("controller: a claim that another claim has overtaken is refused, and asked for anew") {
+  Pair pair;
+  pair.world.latency = milliseconds(20);
+  pair.world.box(Side::kPrimary).alive = false;
+  REQUIRE(pair.world.time.RunUntil([&] { return pair.manager.controller().step() == Step::kSteer; },
+                                   seconds(1)));
+  // It is on its way when somebody else's arrives.
+  pair.world.term = ++pair.world.counter;
+  pair.world.time.RunFor(seconds(2));
+  const Strings& events = pair.manager.events();
+  CHECK(std::any_of(events.begin(), events.end(), [](const std::string& event) {
+    return event.starts_with("error: claiming for the minion: expected ");
+  }));
+  CHECK(pair.world.effects == Strings{"steer minion", "claim minion"});
+  pair.CheckSettled(Side::kMinion);
+}
+
 TEST_CASE("controller: passive steering is followed, and never asked to move") {
   Manager::Setup setup;
   setup.passive = true;
