@@ -95,8 +95,9 @@ enum class StepEdge : std::uint8_t { kBefore, kAfter };
 /// What this process needs to manage the pair. Several managers may run; a lease in the store lets
 /// exactly one act.
 struct ManagerOptions {
-  /// This manager's name, unique among the pair's managers; it owns the lease. A name that stays the
-  /// same lets a restarted manager go on at once instead of waiting for its own lease to run out.
+  /// This manager's name, unique among the pair's managers; it owns the lease. A name that stays
+  /// the same lets a restarted manager go on at once instead of waiting for its own lease to run
+  /// out.
   /// Default: a random one.
   std::string node;
   FailoverPolicy* policy = nullptr;  ///< required
@@ -202,17 +203,18 @@ class Engine {
   virtual void Run() = 0;
   virtual Loop& loop() = 0;
 
-  /// A lane for one producing thread. Loop thread; the lane then belongs to its thread. It lives
-  /// until it is closed (publisher.h) and the engine is gone. Errors: NotFound (the table is not in
-  /// BoxOptions::lanes), FailedPrecondition (closed engine).
+  /// A lane for one producing thread. It is asked for a resync at its first claim (lane.h:
+  /// BeginResync, Walk, EndResync): whoever restarts says what he has. Loop thread; the lane then
+  /// belongs to its thread. It lives until it is closed (lane.h) and the engine is gone.
+  /// Errors: NotFound (the table is not in BoxOptions::lanes), FailedPrecondition (closed engine).
   virtual absl::StatusOr<Lane*> OpenLane(Side side, const StateSchema& schema) = 0;
 
   /// Tells the engine what a liveness that lives elsewhere has seen. Any thread.
   virtual void Report(LivenessEvent event) = 0;
 
-  /// A planned move asked for by an operator. `done` runs at its end. Errors: FailedPrecondition
-  /// (not ready; the reason says what is missing), Aborted (this process is not the acting manager,
-  /// or lost the lease), Unimplemented (no manager here).
+  /// A planned move asked for by an operator. `done` runs at its end, never inside the call.
+  /// Errors: FailedPrecondition (not ready; the reason says what is missing), Aborted (this process
+  /// is not the acting manager, or lost the lease), Unimplemented (no manager here).
   virtual void Divert(StatusCallback done) = 0;
   virtual void Restore(StatusCallback done) = 0;
 

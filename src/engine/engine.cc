@@ -64,8 +64,8 @@ void EngineImpl::Tick() {
   ticking_ = true;
   woken_ = false;
   const MonotonicTime now = loop_.now();
-  // A record costs the reading side more than the writing side: with a slice each, the feed would fall
-  // behind a producer at full speed until the store has forgotten what it has yet to read.
+  // A record costs the reading side more than the writing side: with a slice each, the feed would
+  // fall behind a producer at full speed until the store has forgotten what it has yet to read.
   bool more = feed_->Tick(now);
   for (int slice = 1; more && slice < kFeedSlices; ++slice) {
     more = feed_->Tick(loop_.now());
@@ -234,10 +234,14 @@ void EngineImpl::Move(Side to, StatusCallback done) {
     });
     return;
   }
+  // The controller refuses within the call; a caller who then waits for his answer must find it.
+  auto later = [&loop = loop_, done = std::move(done)](const absl::Status& status) {
+    loop.Post([done, status] { done(status); });
+  };
   if (to == Side::kMinion) {
-    manager_->controller().Divert(std::move(done));
+    manager_->controller().Divert(std::move(later));
   } else {
-    manager_->controller().Restore(std::move(done));
+    manager_->controller().Restore(std::move(later));
   }
 }
 

@@ -116,6 +116,14 @@ PairStatus EngineImpl::status() const {
 
 MetricList EngineImpl::metrics() const {
   MetricList metrics;
+  for (const BoxOptions* box : {&options_.primary, &options_.minion}) {
+    for (const Driver* driver : box->drivers) {
+      driver->Collect(metrics);
+    }
+    for (const Minion* minion : box->minions) {
+      minion->Collect(metrics);
+    }
+  }
   for (const Side side : {Side::kPrimary, Side::kMinion}) {
     if (const auto& pipeline = pipelines_[IndexOf(side)]; pipeline != nullptr) {
       for (const auto& source : pipeline->sources()) {
