@@ -24,7 +24,7 @@
 /// unplanned ones divert at once; a restart at any step ends in a correct state.
 ///
 /// Threads: everything on the loop's thread, except Report(), Post-like calls marked "any thread",
-/// and lanes (publisher.h).
+/// and lanes (lane.h).
 /// Lifetime: the loop, store, drivers, minions, liveness, policy and steering outlive the engine.
 /// Destroying it is like a crash of the process: nothing in the data plane changes. Stop() first
 /// drains what lanes still hold.

@@ -2,6 +2,8 @@
 #define MIMI_CONTRACT_MINION_ROWS_H_
 
 /// \file Part of the contract suite of minions (minion_contract.h): what becomes of records.
+///
+/// Threads: one; the suite runs everything on the test's thread.
 
 #include <algorithm>
 

@@ -4,6 +4,8 @@
 /// \file
 /// Part of the contract suite of stores (store_contract.h): the feed, cursors,
 /// snapshots, and followers.
+///
+/// Threads: one; the suite runs everything on the test's thread.
 
 #include <random>
 

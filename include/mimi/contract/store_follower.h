@@ -4,6 +4,8 @@
 /// \file
 /// Part of the contract suite of stores (store_contract.h): the simplest reader
 /// that is right.
+///
+/// Threads: one; the suite runs everything on the test's thread.
 
 #include <map>
 #include <random>
