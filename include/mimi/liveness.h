@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 
+#include "mimi/metrics.h"
 #include "mimi/types.h"
 
 namespace mimi {
@@ -47,6 +48,8 @@ class Liveness {
   virtual std::string_view name() const = 0;
   virtual absl::Status Start(std::function<void(const LivenessEvent&)> report) = 0;
   virtual void Stop() = 0;
+  /// What it counts: packets heard, and refused by reason. Any thread.
+  virtual MetricList metrics() const { return {}; }
 };
 
 }  // namespace mimi

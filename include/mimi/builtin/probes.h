@@ -1,0 +1,112 @@
+#ifndef MIMI_BUILTIN_PROBES_H_
+#define MIMI_BUILTIN_PROBES_H_
+
+/// \file
+/// Probes: is the service behind the box reached *through* it?
+///
+/// A box can answer pings, speak BFD and forward nothing. A probe asks what the users ask: it opens
+/// a connection (`tcp`), fetches a page (`http`), or sends an echo request (`icmp`) to something
+/// behind the box, on a path that leads through it. Which path that is, is for the operator to say:
+/// by a target that is reached through that box only, by `interface`, by `source`, or by `mark` and
+/// a routing rule (`ip rule add fwmark 17 table 17`).
+///
+///     ProbePath path{.box = Side::kPrimary, .target = *Ip::Parse("192.0.2.80"), .mark = 17};
+///     auto probe = NewTcpProbe({.path = path, .port = 80}, loop);
+///
+/// `fall` probes in a row that fail report kDown, `rise` in a row that succeed kUp. A probe that
+/// fails from the start is evidence too. Slower than BFD: detection takes up to (fall - 1) *
+/// interval + timeout, after the interval in which the fault falls. One probe is under way at a
+/// time.
+///
+/// *Traffic* needs no packets of its own: it reads interface counters and reports kDown when
+/// packets go into the box and none come out. It proves nothing while nobody sends, and then says
+/// nothing.
+///
+/// Rights: icmp needs CAP_NET_RAW, or a group in net.ipv4.ping_group_range; `interface` and `mark`
+/// need CAP_NET_RAW or CAP_NET_ADMIN.
+///
+/// Threads: the loop thread only; metrics() any.
+/// Lifetime: the loop outlives them.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+#include "mimi/liveness.h"
+#include "mimi/loop.h"
+#include "mimi/types.h"
+
+namespace mimi {
+
+/// What all probes share.
+struct ProbePath {
+  Side box = Side::kPrimary;
+  Ip target{};
+  /// SO_BINDTODEVICE, the source address, and SO_MARK. Empty, none, 0: the system's choice.
+  std::string interface {};
+  Ip source{};
+  std::uint32_t mark = 0;
+
+  Duration interval = std::chrono::milliseconds(200);
+  /// A probe without an answer after this long has failed. At most the interval.
+  Duration timeout = std::chrono::milliseconds(200);
+  int fall = 3;
+  int rise = 2;
+};
+
+struct TcpProbeOptions {
+  ProbePath path{};
+  std::uint16_t port = 0;
+};
+/// A connection that is accepted is a success; it is reset at once.
+/// Errors: InvalidArgument (an option).
+absl::StatusOr<std::unique_ptr<Liveness>> NewTcpProbe(const TcpProbeOptions& options, Loop& loop);
+
+struct HttpProbeOptions {
+  ProbePath path{};
+  std::uint16_t port = 80;
+  /// The Host header; default the target.
+  std::string host{};
+  /// The request target, "/health?full=1".
+  std::string uri = "/";
+  /// A status code in this range is a success.
+  int status_from = 200;
+  int status_to = 399;
+};
+/// HTTP/1.1, `GET`, `Connection: close`; the body is not read. Errors: InvalidArgument (an option).
+absl::StatusOr<std::unique_ptr<Liveness>> NewHttpProbe(const HttpProbeOptions& options, Loop& loop);
+
+struct IcmpProbeOptions {
+  ProbePath path{};
+};
+/// ICMP or ICMPv6 echo (RFC 792, RFC 4443). Errors: InvalidArgument (an option); Start():
+/// FailedPrecondition (rights).
+absl::StatusOr<std::unique_ptr<Liveness>> NewIcmpProbe(const IcmpProbeOptions& options, Loop& loop);
+
+/// One packet counter of an interface of this host, in the direction as that interface sees it:
+/// what a switch port sends (`kOut`) goes into the box behind it.
+struct PacketCounter {
+  std::string interface {};
+  enum class Direction : std::uint8_t { kIn, kOut } direction = Direction::kIn;
+};
+
+struct TrafficOptions {
+  Side box = Side::kPrimary;
+  PacketCounter into_box{};
+  PacketCounter out_of_box{};
+  Duration interval = std::chrono::milliseconds(100);
+  /// As many packets went in within `window` and not one came out: the box is down. One that comes
+  /// out: it is up.
+  std::uint64_t min_packets = 10;
+  Duration window = std::chrono::milliseconds(300);
+};
+/// Errors: InvalidArgument (an option); Start(): NotFound (no such interface).
+absl::StatusOr<std::unique_ptr<Liveness>> NewTrafficLiveness(const TrafficOptions& options,
+                                                             Loop& loop);
+
+}  // namespace mimi
+
+#endif  // MIMI_BUILTIN_PROBES_H_

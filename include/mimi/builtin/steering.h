@@ -1,0 +1,136 @@
+#ifndef MIMI_BUILTIN_STEERING_H_
+#define MIMI_BUILTIN_STEERING_H_
+
+/// \file
+/// The steerings that come with the library (steering.h says what a steering is).
+///
+/// | | moves | needs |
+/// |---|---|---|
+/// | route | routes, or a next-hop object, of this host's kernel: this host is the router in front of the pair | CAP_NET_ADMIN |
+/// | address | an address that the users talk to (VIP), to an interface of this host: it runs on the minion | CAP_NET_ADMIN, CAP_NET_RAW |
+/// | command | whatever your programs move: a router's API, a cloud's route table | |
+/// | passive | nothing: the network moves traffic by itself, mimi watches and follows | |
+///
+/// Two roles in one sentence: `Divert` makes things as they are for the minion, `Restore` as they
+/// are for the primary; both say OK at once when it is so already.
+///
+/// Threads: the loop thread only. The network namespace is the one of the thread that calls the
+/// factory.
+/// Lifetime: the loop outlives them.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "mimi/log.h"
+#include "mimi/loop.h"
+#include "mimi/steering.h"
+#include "mimi/types.h"
+
+namespace mimi {
+
+struct IpPrefix {
+  Ip address{};
+  /// Of the address's own family: 0 to 32, or 0 to 128.
+  int length = 0;
+};
+
+struct NextHop {
+  /// None (`::`): the destination is on the link.
+  Ip gateway{};
+  /// Empty: the kernel finds it by the gateway.
+  std::string interface {};
+};
+
+/// Routes through the primary or the minion (rtnetlink, `linux/rtnetlink.h`).
+///
+/// Either `prefixes`, each of which gets its route replaced, in one system call for all; or
+/// `nexthop_id`, a next-hop object (`ip nexthop add id 10 via … dev …`) that any number of routes
+/// may use and one replacement moves.
+///
+/// Observe reads the kernel's table. It answers Unavailable while there is no such route, it leads
+/// to neither box, or prefixes disagree; the next Divert or Restore puts that right. It reads the
+/// whole table `table`: on a router with a full Internet table give the pair's prefixes a table of
+/// their own (`ip rule add to … lookup 100`), or use a next-hop object.
+struct RouteSteeringOptions {
+  std::vector<IpPrefix> prefixes{};
+  std::uint32_t nexthop_id = 0;
+  /// Of one family with the prefixes (an IPv4 prefix may have an IPv6 gateway in a next-hop
+  /// object).
+  NextHop primary{};
+  NextHop minion{};
+  std::uint32_t table = 254;  ///< main
+  std::uint32_t metric = 0;
+  LogCallback log{};
+};
+/// Errors: InvalidArgument (an option), FailedPrecondition (no such interface).
+absl::StatusOr<std::unique_ptr<Steering>> NewRouteSteering(const RouteSteeringOptions& options,
+                                                           Loop& loop);
+
+/// Addresses that move between the boxes (VRRP's effect, without its protocol).
+///
+/// Divert adds them to `minion_interface` of this host and announces them: gratuitous ARP (RFC 5227
+/// section 3, as request and as reply) for IPv4, unsolicited neighbour advertisement (RFC 4861
+/// section 7.2.6) for IPv6; at once, and `announcements` times in all, since both may get lost.
+/// Restore removes them. Where the primary is an interface of this host too (`primary_interface`),
+/// they move back there; else, where `primary_mac` is given, they are announced for that address,
+/// so that neighbours find a box that cannot announce itself. A box that keeps the address and
+/// stays alive answers for it, too: planned moves away from such a box need another steering.
+///
+/// Observe: the minion when all addresses are on `minion_interface`, the primary when none is.
+struct AddressSteeringOptions {
+  std::vector<IpPrefix> addresses{};
+  std::string minion_interface{};
+  std::string primary_interface{};
+  std::optional<Mac> primary_mac{};
+  int announcements = 5;
+  Duration announce_every = std::chrono::milliseconds(200);
+  LogCallback log{};
+};
+/// Errors: InvalidArgument (an option), FailedPrecondition (no such interface, rights).
+absl::StatusOr<std::unique_ptr<Steering>> NewAddressSteering(const AddressSteeringOptions& options,
+                                                             Loop& loop);
+
+/// Programs of the operator.
+///
+/// Each is an argument vector, run without a shell, with this process's environment and
+/// MIMI_TO=primary or MIMI_TO=minion, input and output from and to nowhere but the ends that are
+/// read here: what it writes to standard error is shown when it fails (the last 512 bytes). Exit
+/// code 0 is success. One that runs longer than `deadline` is killed, with its process group, and
+/// the move has failed; whether it had its effect, Observe says. Programs must be idempotent.
+///
+/// `observe` writes "primary" or "minion" to standard output. Without one nobody can look, so after
+/// a restart the last move that succeeded under this process is all that is known: Observe is
+/// Unavailable before the first.
+struct CommandSteeringOptions {
+  std::vector<std::string> divert{};
+  std::vector<std::string> restore{};
+  std::vector<std::string> observe{};
+  /// Each vector is then one string for `/bin/sh -c`.
+  bool shell = false;
+  Duration deadline = std::chrono::seconds(5);
+  LogCallback log{};
+};
+/// Errors: InvalidArgument (an option).
+absl::StatusOr<std::unique_ptr<Steering>> NewCommandSteering(const CommandSteeringOptions& options,
+                                                             Loop& loop);
+
+/// The network moves traffic by itself (a fast-failover group, VRRP, a routing protocol). Who holds
+/// the traffic is the newest claimant in the store, unless `observe` (as above) can tell.
+struct PassiveSteeringOptions {
+  std::vector<std::string> observe{};
+  bool shell = false;
+  Duration deadline = std::chrono::seconds(5);
+};
+/// Errors: InvalidArgument (an option).
+absl::StatusOr<std::unique_ptr<Steering>> NewPassiveSteering(const PassiveSteeringOptions& options,
+                                                             Loop& loop);
+
+}  // namespace mimi
+
+#endif  // MIMI_BUILTIN_STEERING_H_
