@@ -164,15 +164,17 @@ function(mimi_add_ctest name)
 endfunction()
 
 # mimi_test(<name> [CORE] SOURCES a_test.cc … [DEPENDS room …] [LIBS target …] [LABELS label …]
-#           [TIMEOUT seconds] [NO_MAIN])
+#           [TIMEOUT seconds] [ROOT] [NO_MAIN])
 #
 # One doctest program, test_<name>, and one ctest entry <name> for all of it: a process for each
 # TEST_CASE would cost more than the cases do, most of all under sanitizers and emulators. Run
 # `build/dev/tests/<room>/test_<name> -tc='*words*'` for a single case.
 # CORE: also built in core-only builds (the arm64 cross build). LABELS: `thread` for what
-# ThreadSanitizer shall see, `slow`, `root`. NO_MAIN: the sources bring their own main.
+# ThreadSanitizer shall see, `slow`. ROOT: needs tests/support/net_namespace.h: gets the label
+# `root` and a main that skips where namespaces cannot be made. NO_MAIN: the sources bring their own
+# main.
 function(mimi_test name)
-  cmake_parse_arguments(ARG "CORE;NO_MAIN" "TIMEOUT" "SOURCES;DEPENDS;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "CORE;ROOT;NO_MAIN" "TIMEOUT" "SOURCES;DEPENDS;LIBS;LABELS" ${ARGN})
   mimi_check_arguments("mimi_test(${name})")
   if(MIMI_CORE_ONLY AND NOT ARG_CORE)
     return()
@@ -182,7 +184,10 @@ function(mimi_test name)
   list(TRANSFORM ARG_DEPENDS PREPEND mimi_room:: OUTPUT_VARIABLE rooms)
   target_link_libraries(test_${name} PRIVATE ${rooms} ${ARG_LIBS} ${MIMI_PUBLIC_LIBS}
                                              doctest::doctest)
-  if(NOT ARG_NO_MAIN)
+  if(ARG_ROOT)
+    target_link_libraries(test_${name} PRIVATE mimi_doctest_root_main)
+    list(APPEND ARG_LABELS root)
+  elseif(NOT ARG_NO_MAIN)
     target_link_libraries(test_${name} PRIVATE mimi_doctest_main)
   endif()
   mimi_add_ctest(${name} LABELS ${ARG_LABELS} TIMEOUT ${ARG_TIMEOUT} COMMAND test_${name})

@@ -12,7 +12,10 @@ mimi_packages() {
         libabsl-dev libfmt-dev libcereal-dev libuv1-dev libtomlplusplus-dev \
         nlohmann-json3-dev libcli11-dev doctest-dev
       ;;
-    test) echo clang llvm ccache util-linux procps "$(mimi_clang_runtime)" "$(mimi_os_packages)" ;;
+    test)
+      echo clang llvm ccache util-linux procps iproute2 nftables \
+        "$(mimi_clang_runtime)" "$(mimi_os_packages)"
+      ;;
     arm64)
       echo g++-aarch64-linux-gnu gcc-aarch64-linux-gnu qemu-user libabsl-dev:arm64 libfmt-dev:arm64
       ;;
