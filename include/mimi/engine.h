@@ -164,6 +164,12 @@ struct AuditResult {
   std::uint64_t differing() const { return missing + extra + different; }
 };
 
+/// What a move asked for now would do.
+struct MovePreview {
+  bool planned = true;
+  std::vector<Step> steps;  ///< empty: the traffic is there already
+};
+
 /// One part of a box as the control table shows it, wherever it runs.
 struct PartStatus {
   bool heard = false;  ///< a report came within blind_after
@@ -176,6 +182,7 @@ struct PairStatus {
   PairView view;
   PartStatus primary_source, primary_sink, minion_source, minion_sink;
   StoreState store;
+  bool managed = false;      ///< a manager has said what is wanted, now or earlier
   bool acting = false;       ///< this process holds the manager's lease
   std::optional<Step> step;  ///< of the move under way
   std::vector<Move> moves;
@@ -217,6 +224,8 @@ class Engine {
   /// is not the acting manager, or lost the lease), Unimplemented (no manager here).
   virtual void Divert(StatusCallback done) = 0;
   virtual void Restore(StatusCallback done) = 0;
+  /// The same question without the move. Errors: as theirs.
+  virtual absl::StatusOr<MovePreview> Preview(Side to) const = 0;
 
   /// Compares the sinks of `side` that live here with the store, and repairs them. Errors: NotFound
   /// (no sink here), Unimplemented.

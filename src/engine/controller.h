@@ -90,6 +90,7 @@ class Controller {
   void Restore(StatusCallback done) { AskFor(Side::kPrimary, std::move(done)); }
   /// What Divert or Restore would meet now, without doing it.
   absl::Status Check(Side to) const;
+  absl::StatusOr<MovePreview> Preview(Side to) const;
 
   /// `moves` in it is valid until the next entry.
   PairView view() const;

@@ -7,6 +7,7 @@
 
 #include "src/base/status.h"
 #include "src/engine/controller.h"
+#include "src/engine/move_plan.h"
 
 namespace mimi::internal {
 
@@ -149,6 +150,21 @@ absl::Status Controller::Check(Side to) const {
     return absl::OkStatus();
   }
   return CheckMove(to, HealthOf(OtherSide(to)).health != Health::kDown, view());
+}
+
+absl::StatusOr<MovePreview> Controller::Preview(Side to) const {
+  if (const absl::Status allowed = Check(to); !allowed.ok()) {
+    return allowed;
+  }
+  MovePreview preview;
+  if (run_.has_value() || to == HomeOf(stable_.phase)) {
+    return preview;
+  }
+  preview.planned = HealthOf(OtherSide(to)).health != Health::kDown;
+  for (const PlannedStep& planned : PlanOf(to, preview.planned)) {
+    preview.steps.push_back(planned.step);
+  }
+  return preview;
 }
 
 // Whether a move may begin. The messages are the operator's.

@@ -42,6 +42,7 @@ class EngineImpl final : public Engine {
   void Report(LivenessEvent event) override;
   void Divert(StatusCallback done) override { Move(Side::kMinion, std::move(done)); }
   void Restore(StatusCallback done) override { Move(Side::kPrimary, std::move(done)); }
+  absl::StatusOr<MovePreview> Preview(Side to) const override;
   void Audit(Side side, AuditCallback done) override;
   PairStatus status() const override;
   MetricList metrics() const override;

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "src/base/status.h"
 #include "src/engine/engine.h"
 #include "src/engine/readiness.h"
 
@@ -101,6 +102,7 @@ PairStatus EngineImpl::status() const {
   status.minion_source = part(PairRowKind::kSource, Side::kMinion);
   status.minion_sink = part(PairRowKind::kSink, Side::kMinion);
   status.store = options_.store->state();
+  status.managed = board_.wanted() != nullptr;
   if (manager_ != nullptr) {
     const Controller& controller = manager_->controller();
     status.view = controller.view();
@@ -112,6 +114,14 @@ PairStatus EngineImpl::status() const {
   }
   status.view.moves = status.moves;
   return status;
+}
+
+absl::StatusOr<MovePreview> EngineImpl::Preview(Side to) const {
+  if (manager_ == nullptr) {
+    return Error(absl::StatusCode::kUnimplemented, "{}: this process does not manage it",
+                 options_.pair);
+  }
+  return manager_->controller().Preview(to);
 }
 
 MetricList EngineImpl::metrics() const {
