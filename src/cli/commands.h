@@ -1,0 +1,79 @@
+#ifndef MIMI_SRC_CLI_COMMANDS_H_
+#define MIMI_SRC_CLI_COMMANDS_H_
+
+// The commands of the program, each with its exit code: 0 done, 1 failed or the pair is not ready,
+// 2 usage or configuration.
+//
+// Threads: one at a time.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mimi::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+/// What several commands share.
+struct CommonOptions {
+  std::string pair;
+  std::string socket;
+  bool json = false;
+};
+
+struct RunOptions {
+  std::string config;
+  std::vector<std::string> roles;  ///< empty: those of the configuration
+  std::string log_level;           ///< empty: the configuration's
+};
+int RunCommand(const RunOptions& options);
+
+/// Also says which right each line needs.
+int CheckCommand(const RunOptions& options, bool json);
+
+struct StatusOptions {
+  CommonOptions common;
+  bool watch = false;
+};
+int StatusCommand(const StatusOptions& options);
+
+struct FlowsOptions {
+  CommonOptions common;
+  std::string table;
+  std::uint64_t limit = 0;
+};
+int FlowsCommand(const FlowsOptions& options);
+
+struct MoveOptions {
+  CommonOptions common;
+  bool dry_run = false;
+  bool restore = false;
+};
+int MoveCommand(const MoveOptions& options);
+
+struct AuditOptions {
+  CommonOptions common;
+  std::string box = "minion";
+};
+int AuditCommand(const AuditOptions& options);
+
+struct EventsOptions {
+  CommonOptions common;
+  bool follow = false;
+};
+int EventsCommand(const EventsOptions& options);
+
+int ReloadCommand(const CommonOptions& options);
+
+struct StoreInfoOptions {
+  std::string url;
+  std::string pair;
+  bool json = false;
+};
+int StoreInfoCommand(const StoreInfoOptions& options);
+
+}  // namespace mimi::cli
+
+#endif  // MIMI_SRC_CLI_COMMANDS_H_

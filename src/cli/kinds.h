@@ -1,0 +1,46 @@
+#ifndef MIMI_SRC_CLI_KINDS_H_
+#define MIMI_SRC_CLI_KINDS_H_
+
+// Every back end that the program knows: the only place that names them all.
+//
+// To add one:
+//   1. write src/cli/kinds/<name>.cc with one function that reads its section of the configuration
+//      into the options of its header in include/mimi/builtin/, and answers with how to build it
+//      (src/config/kinds.h says what such a function looks like; kinds/rows_file.cc is the shortest
+//      example, kinds/steerings.cc has options of every sort);
+//   2. declare it below, and give it a line in the table of kinds.cc;
+//   3. name the file and the room that it builds in CMakeLists.txt here;
+//   4. document its keys in docs/configuration.md; a test there reads every example of that page.
+//
+// A back end behind a CMake option keeps its line without the option, with a null reader and a
+// summary that says which option brings it.
+//
+// Threads: any.
+
+#include "src/config/kinds.h"
+
+namespace mimi::cli {
+
+const config::Kinds& AllKinds();
+
+// kinds/stores.cc
+config::Build<StateStore> ReadMemoryStore(config::Section& section, config::ReadContext& context);
+config::Build<StateStore> ReadFileStore(config::Section& section, config::ReadContext& context);
+
+// kinds/rows_file.cc
+config::Build<Driver> ReadRowsFileDriver(config::Section& section, config::ReadContext& context);
+
+// kinds/table.cc
+config::Build<Minion> ReadTableMinion(config::Section& section, config::ReadContext& context);
+
+// kinds/policies.cc
+config::Build<FailoverPolicy> ReadImmediatePolicy(config::Section& section,
+                                                  config::ReadContext& context);
+config::Build<FailoverPolicy> ReadDampedPolicy(config::Section& section,
+                                               config::ReadContext& context);
+config::Build<FailoverPolicy> ReadManualPolicy(config::Section& section,
+                                               config::ReadContext& context);
+
+}  // namespace mimi::cli
+
+#endif  // MIMI_SRC_CLI_KINDS_H_
