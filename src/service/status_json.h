@@ -16,10 +16,10 @@ namespace mimi::service {
 
 /// What the process says of itself beside the pair.
 struct ProcessFacts {
-  std::string version;
-  std::string roles;  ///< "driver+manager"
-  std::string store;  ///< its URL without password
-  std::string liveness_scheduling;
+  std::string version{};
+  std::string roles{};  ///< "driver+manager"
+  std::string store{};  ///< its URL without password
+  std::string liveness_scheduling{};
   bool manages = false;
   Duration up{};
   UnixTime now{};
