@@ -41,6 +41,16 @@ if(NOT MIMI_CORE_ONLY)
   endif()
 endif()
 
+if(MIMI_WITH_NETFILTER AND NOT MIMI_CORE_ONLY)
+  include(CheckIncludeFile)
+  check_include_file(linux/netfilter/nfnetlink_conntrack.h MIMI_HAVE_NFNETLINK)
+  if(NOT MIMI_HAVE_NFNETLINK)
+    message(FATAL_ERROR "linux/netfilter/nfnetlink_conntrack.h not found: apt-get install "
+                        "linux-libc-dev, or configure with -DMIMI_WITH_NETFILTER=OFF to build "
+                        "without the conntrack and NFLOG drivers and the netfilter minion")
+  endif()
+endif()
+
 # The distribution's CMake package of Abseil offers the shared libraries only; the archives lie
 # beside them. Their code is not position independent, so they are for programs, not for libmimi.so.
 if(MIMI_STATIC)

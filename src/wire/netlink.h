@@ -1,0 +1,162 @@
+#ifndef MIMI_SRC_WIRE_NETLINK_H_
+#define MIMI_SRC_WIRE_NETLINK_H_
+
+// Netlink messages and attributes (RFC 3549 section 2.3, linux/netlink.h): reading without leaving
+// the bytes, and writing many messages into one buffer.
+//
+//   0                   1                   2                   3
+//   0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//  +---------------------------------------------------------------+
+//  |                            Length                             |   host byte order
+//  +-------------------------------+-------------------------------+
+//  |            Type               |            Flags              |
+//  +-------------------------------+-------------------------------+
+//  |                        Sequence number                        |
+//  +---------------------------------------------------------------+
+//  |                            Port id                            |
+//  +---------------------------------------------------------------+
+// then a payload of attributes {u16 length, u16 type, bytes}, each padded to 4 bytes.
+//
+//   NetlinkReader reader(datagram);
+//   for (NetlinkMessage message; reader.Next(&message);) { … }
+//   if (!reader.ok()) { … the rest is damaged … }
+//
+//   NetlinkWriter writer;
+//   writer.Begin(type, flags, sequence);
+//   writer.PutBe32(CTA_MARK, mark);
+//   const std::size_t nest = writer.BeginNest(CTA_TUPLE_ORIG); …; writer.EndNest(nest);
+//   writer.End();
+//   socket.Send(writer.bytes());
+//
+// Threads: values; one at a time. Lifetime: readers and what they hand out are views of the bytes.
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "src/base/bytes.h"
+
+namespace mimi {
+
+inline constexpr std::size_t kNetlinkHeaderSize = 16;
+
+constexpr std::size_t NetlinkAlign(std::size_t size) {
+  return (size + 3) & ~std::size_t{3};
+}
+
+struct NetlinkMessage {
+  std::uint16_t type = 0;
+  std::uint16_t flags = 0;
+  std::uint32_t sequence = 0;
+  /// Whose request caused it; 0: the kernel by itself.
+  std::uint32_t port_id = 0;
+  std::span<const std::byte> payload;
+};
+
+/// The messages of one datagram.
+class NetlinkReader {
+ public:
+  explicit NetlinkReader(std::span<const std::byte> datagram) : rest_(datagram) {}
+  /// False at the end, and where the rest cannot be a message.
+  bool Next(NetlinkMessage* message);
+  /// No damage so far.
+  bool ok() const { return ok_; }
+
+ private:
+  std::span<const std::byte> rest_;
+  bool ok_ = true;
+};
+
+struct NetlinkAttribute {
+  std::uint16_t type = 0;  ///< without the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER
+  std::span<const std::byte> payload;
+};
+
+/// The attributes of a payload, or of an attribute's payload.
+class AttributeReader {
+ public:
+  explicit AttributeReader(std::span<const std::byte> payload) : rest_(payload) {}
+  bool Next(NetlinkAttribute* attribute);
+  bool ok() const { return ok_; }
+
+ private:
+  std::span<const std::byte> rest_;
+  bool ok_ = true;
+};
+
+/// The kernel's answer to a request (NLMSG_ERROR; RFC 3549 section 2.3.2.2, extended ACK).
+struct NetlinkError {
+  int error = 0;               ///< a positive errno; 0: done
+  std::uint32_t sequence = 0;  ///< of the request
+  std::uint16_t type = 0;      ///< of the request
+  std::string_view text;       ///< the kernel's own words (NLMSGERR_ATTR_MSG), mostly empty
+};
+/// False when `message` is none, or a damaged one. Also reads an NLMSG_DONE that carries an error.
+bool ParseNetlinkError(const NetlinkMessage& message, NetlinkError* error);
+
+/// Writes messages one behind the other into one buffer, for one system call.
+class NetlinkWriter {
+ public:
+  /// The memory is kept from one batch to the next.
+  explicit NetlinkWriter(std::size_t expected_size = 64 * 1024) { bytes_.reserve(expected_size); }
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::size_t size() const { return bytes_.size(); }
+  std::size_t messages() const { return messages_; }
+  void Clear() {
+    bytes_.clear();
+    messages_ = 0;
+  }
+
+  /// REQUIRES: End() of the one before.
+  void Begin(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence) {
+    BeginFrom(type, flags, sequence, 0);
+  }
+  /// As the kernel says whose request it answers. In requests the port id is 0.
+  void BeginFrom(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence,
+                 std::uint32_t port_id);
+  void End();
+  /// Plain bytes of the payload, such as nfgenmsg.
+  void Append(std::span<const std::byte> bytes);
+
+  void Put(std::uint16_t type, std::span<const std::byte> value);
+  void PutU8(std::uint16_t type, std::uint8_t value) { PutOf<std::endian::native>(type, value); }
+  void PutBe16(std::uint16_t type, std::uint16_t value) { PutOf<std::endian::big>(type, value); }
+  void PutBe32(std::uint16_t type, std::uint32_t value) { PutOf<std::endian::big>(type, value); }
+
+  std::size_t BeginNest(std::uint16_t type);
+  void EndNest(std::size_t nest);
+
+ private:
+  template <std::endian kOrder, std::unsigned_integral U>
+  void PutOf(std::uint16_t type, U value) {
+    std::byte bytes[sizeof(U)];
+    internal::Store<kOrder>(bytes, value);
+    Put(type, bytes);
+  }
+  std::byte* Extend(std::size_t size);
+
+  std::vector<std::byte> bytes_;
+  std::size_t begin_ = 0;
+  std::size_t messages_ = 0;
+};
+
+/// The fixed part in front of nfnetlink attributes (struct nfgenmsg).
+struct NfnetlinkHeader {
+  std::uint8_t family = 0;  ///< AF_INET, AF_INET6, AF_UNSPEC
+  std::uint16_t resource = 0;
+};
+inline constexpr std::size_t kNfnetlinkHeaderSize = 4;
+void AppendNfnetlinkHeader(NetlinkWriter& writer, const NfnetlinkHeader& header);
+/// Splits a payload. False when it is too short.
+bool ReadNfnetlinkHeader(std::span<const std::byte> payload, NfnetlinkHeader* header,
+                         std::span<const std::byte>* attributes);
+
+}  // namespace mimi
+
+#endif  // MIMI_SRC_WIRE_NETLINK_H_
