@@ -4,6 +4,9 @@
 /// \file
 /// The state repository on Redis: for pairs whose parts run on different hosts.
 ///
+/// **Not there yet:** this version reads the URLs; NewRedisStore and ReadRedisStoreInfo answer
+/// Unimplemented. What follows is what they are to do.
+///
 /// Redis 6.2 to 8 or Valkey, stand-alone, behind Sentinel, or as a Cluster. Nothing has to be configured
 /// in the server; any number of pairs share one.
 ///
@@ -143,7 +146,7 @@ std::string RedactRedisUrl(std::string_view url);
 
 /// Connects in the background: Open, Claim, Lookup wait for it, for `connect_timeout` + `reply_timeout` at most, then answer
 /// Unavailable; they may be asked again at once.
-/// Errors: InvalidArgument (options), Unimplemented (built without it, MIMI_WITH_REDIS).
+/// Errors: InvalidArgument (options), Unimplemented (a library without it).
 absl::StatusOr<std::unique_ptr<StateStore>> NewRedisStore(const RedisStoreOptions& options,
                                                           Loop& loop);
 

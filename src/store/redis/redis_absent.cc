@@ -1,4 +1,4 @@
-// What stands for the Redis store in a build with MIMI_WITH_REDIS=OFF.
+// What stands for the Redis store in a library without it: a clear answer.
 #include <utility>
 
 #include "mimi/builtin/redis_store.h"
@@ -9,8 +9,7 @@ namespace mimi {
 namespace {
 
 absl::Status Absent() {
-  return Error(absl::StatusCode::kUnimplemented,
-               "this libmimi was built without Redis (MIMI_WITH_REDIS=OFF)");
+  return Error(absl::StatusCode::kUnimplemented, "this libmimi has no Redis store");
 }
 
 }  // namespace
