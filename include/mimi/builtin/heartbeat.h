@@ -66,7 +66,6 @@ struct BeaconOptions {
   int multiplier = 3;
   /// Asked before each beat: does this node find itself well? Empty: always.
   std::function<bool()> well{};
-  LogCallback log{};
 };
 
 struct HeartbeatOptions {
@@ -74,7 +73,7 @@ struct HeartbeatOptions {
   /// The name of the node to hear.
   std::string node{};
   std::string key_file{};
-  /// Each heartbeat has a port of its own. Port 0: the system's choice, for tests.
+  /// Each heartbeat has a port of its own. The address may be 0.0.0.0 or `::`.
   UdpAddress listen{Ipv4{}, 0};
   /// A node never heard since the start counts as dead after this long. 0: it stays unknown.
   Duration first_evidence{};

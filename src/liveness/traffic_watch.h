@@ -1,0 +1,45 @@
+#ifndef MIMI_SRC_LIVENESS_TRAFFIC_WATCH_H_
+#define MIMI_SRC_LIVENESS_TRAFFIC_WATCH_H_
+
+/// \file
+/// TrafficWatch: packets go in, do any come out?
+///
+/// Threads: one at a time.
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "mimi/liveness.h"
+#include "mimi/types.h"
+
+namespace mimi::internal {
+
+class TrafficWatch {
+ public:
+  TrafficWatch(std::uint64_t min_packets, Duration window)
+      : min_packets_(min_packets), window_(window) {}
+
+  struct Change {
+    bool up = false;
+    std::string reason;
+  };
+  /// The counters as they stand now. Ones that went back (an interface was made anew) start afresh.
+  std::optional<Change> OnSample(std::uint64_t in, std::uint64_t out, MonotonicTime now);
+
+ private:
+  struct Sample {
+    std::uint64_t in = 0, out = 0;
+    MonotonicTime at;
+  };
+
+  const std::uint64_t min_packets_;
+  const Duration window_;
+  std::deque<Sample> samples_;  // since the last packet that came out; the first is window_ old
+  Health health_ = Health::kUnknown;
+};
+
+}  // namespace mimi::internal
+
+#endif  // MIMI_SRC_LIVENESS_TRAFFIC_WATCH_H_
