@@ -147,7 +147,8 @@ CtRefusal ParseCtMessage(const NetlinkMessage& message, CtMessage* out);
 /// IPCTNL_MSG_CT_NEW, CREATE | EXCL. The recipe that keeps a connection alive in a second box: the
 /// reply tuple is sent as the plain inverse of the original one, and CTA_NAT_SRC / CTA_NAT_DST with
 /// min = max; the kernel derives the translated reply tuple. (A translated one here makes an entry
-/// that matches but does not translate.) REQUIRES: kCtOrig, kCtReply, kCtTimeout, and kCtStatus with
+/// that matches but does not translate.) EEXIST: the original or the translated tuple is taken.
+/// REQUIRES: kCtOrig, kCtReply, kCtTimeout, and kCtStatus with
 /// kIpsConfirmed. TCP needs kCtProtocolState, or the connection dies.
 void AppendCtCreate(NetlinkWriter& writer, const CtEntry& entry, std::uint32_t sequence,
                     std::uint16_t flags = 0);
@@ -166,6 +167,9 @@ void AppendCtDelete(NetlinkWriter& writer, const CtTuple& orig, std::uint16_t zo
 /// IPCTNL_MSG_CT_GET of one entry; answered by a message for ParseCtMessage.
 void AppendCtGet(NetlinkWriter& writer, const CtTuple& orig, std::uint16_t zone,
                  std::uint32_t sequence);
+/// The same by the reply tuple: whose translation it is.
+void AppendCtGetByReply(NetlinkWriter& writer, const CtTuple& reply, std::uint16_t zone,
+                        std::uint32_t sequence);
 
 /// IPCTNL_MSG_CT_GET of all entries, both families, all zones. With a mask other than 0 only those
 /// with (mark & mask) == value.

@@ -85,21 +85,18 @@ void PutNat(NetlinkWriter& writer, std::uint16_t type, const Ip& ip,
   writer.EndNest(nat);
 }
 
+// Both halves, also where nothing is translated: a half that is left to the kernel gets another port
+// when the tuple is taken, silently, and the connection dies. Said exactly, it is refused (EEXIST).
 void PutTranslation(NetlinkWriter& writer, const CtEntry& entry) {
-  const CtTuple plain = entry.orig.Inverse();
   const bool ports = HasPorts(entry.orig.protocol);
   // An identifier stands as source port in both directions, and belongs to the initiator.
   const bool icmp = entry.orig.is_icmp();
-  const std::uint16_t plain_source = icmp ? plain.sport : plain.dport;
-  const std::uint16_t source = icmp ? entry.reply.sport : entry.reply.dport;
-  if (entry.reply.dst != plain.dst || source != plain_source) {
-    PutNat(writer, CTA_NAT_SRC, entry.reply.dst,
-           ports || icmp ? std::optional(source) : std::nullopt);
-  }
-  if (entry.reply.src != plain.src || (!icmp && entry.reply.sport != plain.sport)) {
-    PutNat(writer, CTA_NAT_DST, entry.reply.src,
-           ports ? std::optional(entry.reply.sport) : std::nullopt);
-  }
+  PutNat(writer, CTA_NAT_SRC, entry.reply.dst,
+         icmp    ? std::optional(entry.reply.sport)
+         : ports ? std::optional(entry.reply.dport)
+                 : std::nullopt);
+  PutNat(writer, CTA_NAT_DST, entry.reply.src,
+         ports ? std::optional(entry.reply.sport) : std::nullopt);
 }
 
 void PutTcpFlags(NetlinkWriter& writer, std::uint16_t type, std::uint8_t flags) {
@@ -231,6 +228,14 @@ void AppendCtGet(NetlinkWriter& writer, const CtTuple& orig, std::uint16_t zone,
   writer.End();
 }
 
+void AppendCtGetByReply(NetlinkWriter& writer, const CtTuple& reply, std::uint16_t zone,
+                        std::uint32_t sequence) {
+  BeginRequest(writer, IPCTNL_MSG_CT_GET, 0, sequence, FamilyOf(reply));
+  PutTuple(writer, CTA_TUPLE_REPLY, reply);
+  PutZone(writer, zone);
+  writer.End();
+}
+
 void AppendCtDump(NetlinkWriter& writer, std::uint32_t sequence, CtMarkFilter filter) {
   BeginRequest(writer, IPCTNL_MSG_CT_GET, NLM_F_DUMP, sequence, AF_UNSPEC);
   if (filter.mask != 0) {
@@ -268,7 +273,9 @@ void AppendCtMessage(NetlinkWriter& writer, const CtMessage& message) {
     writer.EndNest(writer.BeginNest(CTA_SEQ_ADJ_ORIG));
   }
   if (entry.has(kCtSynproxy)) {
-    writer.EndNest(writer.BeginNest(CTA_SYNPROXY));
+    const std::size_t proxy = writer.BeginNest(CTA_SYNPROXY);
+    writer.PutBe32(CTA_SYNPROXY_ISN, 1);
+    writer.EndNest(proxy);
   }
   writer.End();
 }

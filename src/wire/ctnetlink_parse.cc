@@ -59,6 +59,7 @@ class Parser {
   void Addresses(Bytes payload, CtTuple* tuple);
   void Ports(Bytes payload, CtTuple* tuple);
   void ProtocolState(Bytes payload);
+  void Synproxy(Bytes payload);
   void TcpState(Bytes payload);
   void SctpState(Bytes payload);
 
@@ -192,6 +193,15 @@ void Parser::ProtocolState(Bytes payload) {
   });
 }
 
+// Each entry that was made by netlink has the extension; one that a proxy uses has numbers in it.
+void Parser::Synproxy(Bytes payload) {
+  Each(payload, [&](std::uint16_t, Bytes value) {
+    if (std::any_of(value.begin(), value.end(), [](std::byte b) { return b != std::byte{0}; })) {
+      entry_.present |= kCtSynproxy;
+    }
+  });
+}
+
 void Parser::Top(std::uint16_t type, Bytes payload) {
   switch (type) {
     case CTA_TUPLE_ORIG:
@@ -221,8 +231,7 @@ void Parser::Top(std::uint16_t type, Bytes payload) {
       entry_.present |= kCtSequenceAdjustment;
       return;
     case CTA_SYNPROXY:
-      entry_.present |= kCtSynproxy;
-      return;
+      return Synproxy(payload);
     default:
       return;
   }

@@ -208,17 +208,25 @@ TEST_CASE("ctnetlink: a create sends the plain inverse as reply, and the transla
   CHECK(LoadBe<std::uint16_t>(port.data()) == 50123);
 }
 
-TEST_CASE("ctnetlink: what is not translated gets no NAT, one side only that side") {
+TEST_CASE("ctnetlink: both halves of a translation are said, also where nothing is translated") {
   NetlinkWriter writer;
   CtEntry entry = Entry("2001:db8::1", "2001:db8::2", 17);
   AppendCtCreate(writer, entry, 1);
-  CHECK(Find(writer.bytes(), {CTA_NAT_SRC}).empty());
-  CHECK(Find(writer.bytes(), {CTA_NAT_DST}).empty());
+  const auto source = Find(writer.bytes(), {CTA_NAT_SRC, CTA_NAT_V6_MINIP});
+  REQUIRE(source.size() == 16);
+  CHECK(source.back() == std::byte{1});
+  const auto port = Find(writer.bytes(), {CTA_NAT_SRC, CTA_NAT_PROTO, CTA_PROTONAT_PORT_MIN});
+  REQUIRE(port.size() == 2);
+  CHECK(LoadBe<std::uint16_t>(port.data()) == entry.orig.sport);
+  const auto destination = Find(writer.bytes(), {CTA_NAT_DST, CTA_NAT_V6_MAXIP});
+  REQUIRE(destination.size() == 16);
+  CHECK(destination.back() == std::byte{2});
   writer.Clear();
   entry.reply.dport = 3333;  // masquerade
   AppendCtCreate(writer, entry, 1);
-  CHECK(Find(writer.bytes(), {CTA_NAT_SRC, CTA_NAT_V6_MINIP}).size() == 16);
-  CHECK(Find(writer.bytes(), {CTA_NAT_DST}).empty());
+  CHECK(LoadBe<std::uint16_t>(
+            Find(writer.bytes(), {CTA_NAT_SRC, CTA_NAT_PROTO, CTA_PROTONAT_PORT_MAX}).data()) ==
+        3333);
   writer.Clear();
   entry = Entry("192.0.2.1", "192.0.2.2", 1);
   entry.orig.dport = 8 << 8;
@@ -230,7 +238,7 @@ TEST_CASE("ctnetlink: what is not translated gets no NAT, one side only that sid
   const auto id = Find(writer.bytes(), {CTA_NAT_SRC, CTA_NAT_PROTO, CTA_PROTONAT_PORT_MIN});
   REQUIRE(id.size() == 2);
   CHECK(LoadBe<std::uint16_t>(id.data()) == 77);
-  CHECK(Find(writer.bytes(), {CTA_NAT_DST}).empty());
+  CHECK(Find(writer.bytes(), {CTA_NAT_DST, CTA_NAT_PROTO}).empty());
 }
 
 TEST_CASE("ctnetlink: an update sends what is asked for and nothing else; a delete its id if any") {

@@ -42,10 +42,11 @@
 /// does not fit, the one that was put longest ago is given up (counted in MinionState::refused, and
 /// `reason` says so) so that the newest state is what survives.
 ///
-/// Audit shows the entries of the namespace that can be rows: not those of the box's own sockets, and
-/// not those that a driver would not publish (conntrack_driver.h). Findings: `foreign` (a backend that
-/// this namespace has no route to), `tuple_taken` (a translated tuple that another flow here already
-/// has, such as a port that both boxes allocated), `table_near_full`.
+/// Audit shows the entries of the namespace that can be rows: not those of the box's own sockets
+/// (whose initiator or responder is an address of the box), no TCP before it is assured or while it
+/// closes, nothing tied to a helper, an expectation or an adjusted sequence. Findings:
+/// `tuple_taken` (a row refused because its translated tuple is another flow's here, such as a port
+/// that both boxes allocated), `table_near_full`.
 ///
 /// Rights: CAP_NET_ADMIN in the namespace, CAP_SYS_ADMIN to enter another one. Sources of the
 /// formats: linux/netfilter/nfnetlink_conntrack.h; docs/netfilter.md tells what was tried.

@@ -1,0 +1,233 @@
+#include "src/minion/netfilter/kernel_table.h"
+
+#include <linux/netlink.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "src/base/status.h"
+
+namespace mimi::internal {
+namespace {
+
+constexpr std::size_t kSmallPart = 16;
+
+absl::StatusOr<std::unique_ptr<NetlinkSocket>> OpenInside(const NetworkNamespace& inside,
+                                                          NetlinkSocketOptions options) {
+  absl::StatusOr<std::unique_ptr<NetlinkSocket>> socket;
+  const absl::Status entered = inside.Do([&] { socket = NetlinkSocket::Open(std::move(options)); });
+  if (!entered.ok()) {
+    return entered;
+  }
+  return socket;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Open(const NetworkNamespace& inside) {
+  std::unique_ptr<KernelTable> table(new KernelTable);
+  absl::StatusOr<std::unique_ptr<NetlinkSocket>> socket = OpenInside(inside, {});
+  if (!socket.ok()) {
+    return socket.status();
+  }
+  table->socket_ = *std::move(socket);
+  return table;
+}
+
+void KernelTable::Begin() {
+  first_sequence_ += static_cast<std::uint32_t>(ends_.size()) + 1;
+  writer_.Clear();
+  ends_.clear();
+}
+
+std::size_t KernelTable::Added() {
+  ends_.push_back(writer_.size());
+  return ends_.size() - 1;
+}
+
+std::size_t KernelTable::Create(const CtEntry& entry) {
+  AppendCtCreate(writer_, entry, NextSequence());
+  return Added();
+}
+
+std::size_t KernelTable::Update(const CtEntry& entry, std::uint32_t what) {
+  AppendCtUpdate(writer_, entry, what, NextSequence());
+  return Added();
+}
+
+std::size_t KernelTable::Delete(const CtTuple& orig, std::uint16_t zone,
+                                std::optional<std::uint32_t> id) {
+  AppendCtDelete(writer_, orig, zone, id, NextSequence());
+  return Added();
+}
+
+std::size_t KernelTable::Get(const CtTuple& orig, std::uint16_t zone) {
+  AppendCtGet(writer_, orig, zone, NextSequence());
+  return Added();
+}
+
+std::size_t KernelTable::GetByReply(const CtTuple& reply, std::uint16_t zone) {
+  AppendCtGetByReply(writer_, reply, zone, NextSequence());
+  return Added();
+}
+
+absl::Status KernelTable::Exchange() {
+  errors_.assign(ends_.size(), 0);
+  found_at_.assign(ends_.size(), -1);
+  found_.clear();
+  if (ends_.empty()) {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<bool> whole = ExchangePart(0, ends_.size());
+  if (!whole.ok() || *whole) {
+    return whole.status();
+  }
+  ++repeated_;
+  for (std::size_t begin = 0; begin < ends_.size(); begin += kSmallPart) {
+    const absl::StatusOr<bool> part =
+        ExchangePart(begin, std::min(begin + kSmallPart, ends_.size()));
+    if (!part.ok()) {
+      return part.status();
+    }
+    if (!*part) {
+      return Error(absl::StatusCode::kUnavailable,
+                   "conntrack: the kernel's answers to {} requests were lost", kSmallPart);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> KernelTable::ExchangePart(std::size_t begin, std::size_t end) {
+  const std::size_t from = begin == 0 ? 0 : ends_[begin - 1];
+  const std::uint32_t last = first_sequence_ + static_cast<std::uint32_t>(ends_.size());
+  mark_.Clear();
+  mark_.Begin(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, last);
+  mark_.End();
+  const auto requests = writer_.bytes().subspan(from, ends_[end - 1] - from);
+  part_.assign(requests.begin(), requests.end());
+  part_.insert(part_.end(), mark_.bytes().begin(), mark_.bytes().end());
+  if (absl::Status status = socket_->Send(part_); !status.ok()) {
+    return Error(absl::StatusCode::kUnavailable, "conntrack: {}", Message(status));
+  }
+  return ReadAnswers(last);
+}
+
+absl::StatusOr<bool> KernelTable::ReadAnswers(std::uint32_t last) {
+  const std::uint64_t overruns = socket_->overruns();
+  for (;;) {
+    const absl::StatusOr<std::size_t> count = socket_->Receive();
+    if (!count.ok()) {
+      return count.status();
+    }
+    bool done = false;
+    for (std::size_t i = 0; i < *count; ++i) {
+      NetlinkReader reader(socket_->datagram(i));
+      for (NetlinkMessage message; reader.Next(&message);) {
+        done = Take(message, last) || done;
+      }
+    }
+    if (done) {
+      return socket_->overruns() == overruns;
+    }
+    if (*count == 0) {
+      return false;
+    }
+  }
+}
+
+// True: the last answer.
+bool KernelTable::Take(const NetlinkMessage& message, std::uint32_t last) {
+  if (message.sequence == last) {
+    return true;
+  }
+  const std::size_t request = message.sequence - first_sequence_;
+  if (request >= ends_.size()) {
+    return false;  // of an exchange before
+  }
+  NetlinkError error;
+  if (ParseNetlinkError(message, &error)) {
+    errors_[request] = error.error;
+    return false;
+  }
+  CtMessage answer;
+  if (ParseCtMessage(message, &answer) == CtRefusal::kNone) {
+    found_at_[request] = static_cast<int>(found_.size());
+    found_.push_back(answer.entry);
+  }
+  return false;
+}
+
+absl::StatusOr<std::unique_ptr<KernelWalk>> KernelWalk::Open(const NetworkNamespace& inside) {
+  std::unique_ptr<KernelWalk> walk(new KernelWalk);
+  // One datagram at a time: the kernel makes the next one when this one is taken.
+  absl::StatusOr<std::unique_ptr<NetlinkSocket>> socket =
+      OpenInside(inside, {.receive_buffer = std::size_t{256} << 10, .batch = 1});
+  if (!socket.ok()) {
+    return socket.status();
+  }
+  walk->socket_ = *std::move(socket);
+  return walk;
+}
+
+absl::Status KernelWalk::Start() {
+  writer_.Clear();
+  AppendCtDump(writer_, ++sequence_);
+  walking_ = true;
+  ended_ = false;
+  return socket_->Send(writer_.bytes());
+}
+
+// False: nothing was there.
+absl::StatusOr<bool> KernelWalk::Fill() {
+  entries_.clear();
+  at_ = 0;
+  const absl::StatusOr<std::size_t> count = socket_->Receive();
+  if (!count.ok()) {
+    return count.status();
+  }
+  for (std::size_t i = 0; i < *count; ++i) {
+    NetlinkReader reader(socket_->datagram(i));
+    for (NetlinkMessage message; reader.Next(&message);) {
+      NetlinkError error;
+      if (message.sequence != sequence_) {
+        continue;
+      }
+      if (message.type == NLMSG_DONE) {
+        ended_ = true;
+      } else if (ParseNetlinkError(message, &error)) {
+        return Error(absl::StatusCode::kUnavailable, "conntrack: cannot walk the table: errno {}",
+                     error.error);
+      } else if (CtMessage one; ParseCtMessage(message, &one) == CtRefusal::kNone) {
+        entries_.push_back(one.entry);
+      }
+    }
+  }
+  return *count > 0;
+}
+
+absl::StatusOr<const CtEntry*> KernelWalk::Next() {
+  if (!walking_) {
+    if (absl::Status status = Start(); !status.ok()) {
+      walking_ = false;
+      return status;
+    }
+  }
+  while (at_ == entries_.size()) {
+    if (ended_) {
+      walking_ = false;
+      entries_.clear();
+      at_ = 0;
+      return nullptr;
+    }
+    const absl::StatusOr<bool> filled = Fill();
+    if (!filled.ok() || !*filled) {
+      walking_ = false;
+      return filled.ok() ? Error(absl::StatusCode::kUnavailable, "conntrack: a walk broke off")
+                         : filled.status();
+    }
+  }
+  return &entries_[at_++];
+}
+
+}  // namespace mimi::internal
