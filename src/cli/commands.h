@@ -74,6 +74,15 @@ struct StoreInfoOptions {
 };
 int StoreInfoCommand(const StoreInfoOptions& options);
 
+struct MinionRemoveOptions {
+  std::string pair;
+  std::string socket;
+  std::string network_namespace;  ///< empty: this one
+  std::string state_directory;    ///< empty: the default
+  bool force = false;
+};
+int MinionRemoveCommand(const MinionRemoveOptions& options);
+
 }  // namespace mimi::cli
 
 #endif  // MIMI_SRC_CLI_COMMANDS_H_

@@ -15,6 +15,11 @@ constexpr Kind<Driver> kDrivers[] = {
 };
 
 constexpr Kind<Minion> kMinions[] = {
+#if MIMI_CLI_NETFILTER
+    {"netfilter", "the Linux kernel's connection tracking", ReadNetfilterMinion},
+#else
+    {"netfilter", "built without MIMI_WITH_NETFILTER", nullptr},
+#endif
     {"table", "holds rows in memory and forwards nothing: to try things", ReadTableMinion},
 };
 
@@ -24,6 +29,29 @@ constexpr Kind<FailoverPolicy> kPolicies[] = {
     {"manual", "never moves by itself", ReadManualPolicy},
 };
 
+constexpr Kind<Liveness> kLiveness[] = {
+    {"bfd", "RFC 5880/5881, single hop", ReadBfd},
+    {"heartbeat", "authenticated beats of a beacon beside the box", ReadHeartbeat},
+    {"tcp", "connects to a service through the box", ReadTcpProbe},
+    {"http", "asks a service through the box", ReadHttpProbe},
+    {"icmp", "pings through the box", ReadIcmpProbe},
+};
+
+constexpr Kind<Liveness> kBeacons[] = {
+    {"heartbeat", "says that this box is alive", ReadBeacon},
+};
+
+#if MIMI_CLI_STEERING
+constexpr Kind<Steering> kSteerings[] = {
+    {"route", "replaces routes or a next hop of this host", ReadRouteSteering},
+    {"address", "moves addresses to this host and announces them", ReadAddressSteering},
+    {"command", "programs of yours", ReadCommandSteering},
+    {"passive", "the network moves traffic by itself", ReadPassiveSteering},
+};
+#else  // src/steering is not in this build
+constexpr std::span<const Kind<Steering>> kSteerings;
+#endif
+
 }  // namespace
 
 const config::Kinds& AllKinds() {
@@ -32,9 +60,9 @@ const config::Kinds& AllKinds() {
       .drivers = kDrivers,
       .minions = kMinions,
       .policies = kPolicies,
-      .liveness = {},
-      .beacons = {},
-      .steerings = {},
+      .liveness = kLiveness,
+      .beacons = kBeacons,
+      .steerings = kSteerings,
   };
   return kKinds;
 }

@@ -33,6 +33,9 @@ config::Build<Driver> ReadRowsFileDriver(config::Section& section, config::ReadC
 // kinds/table.cc
 config::Build<Minion> ReadTableMinion(config::Section& section, config::ReadContext& context);
 
+// kinds/netfilter.cc
+config::Build<Minion> ReadNetfilterMinion(config::Section& section, config::ReadContext& context);
+
 // kinds/policies.cc
 config::Build<FailoverPolicy> ReadImmediatePolicy(config::Section& section,
                                                   config::ReadContext& context);
@@ -40,6 +43,20 @@ config::Build<FailoverPolicy> ReadDampedPolicy(config::Section& section,
                                                config::ReadContext& context);
 config::Build<FailoverPolicy> ReadManualPolicy(config::Section& section,
                                                config::ReadContext& context);
+
+// kinds/liveness.cc
+config::Build<Liveness> ReadBfd(config::Section& section, config::ReadContext& context);
+config::Build<Liveness> ReadHeartbeat(config::Section& section, config::ReadContext& context);
+config::Build<Liveness> ReadTcpProbe(config::Section& section, config::ReadContext& context);
+config::Build<Liveness> ReadHttpProbe(config::Section& section, config::ReadContext& context);
+config::Build<Liveness> ReadIcmpProbe(config::Section& section, config::ReadContext& context);
+config::Build<Liveness> ReadBeacon(config::Section& section, config::ReadContext& context);
+
+// kinds/steerings.cc
+config::Build<Steering> ReadRouteSteering(config::Section& section, config::ReadContext& context);
+config::Build<Steering> ReadAddressSteering(config::Section& section, config::ReadContext& context);
+config::Build<Steering> ReadCommandSteering(config::Section& section, config::ReadContext& context);
+config::Build<Steering> ReadPassiveSteering(config::Section& section, config::ReadContext& context);
 
 }  // namespace mimi::cli
 

@@ -29,6 +29,7 @@ struct Arguments {
   EventsOptions events;
   CommonOptions reload;
   StoreInfoOptions info;
+  MinionRemoveOptions remove;
 };
 
 void AddRun(CLI::App& app, Arguments* arguments, int* code) {
@@ -99,6 +100,21 @@ void AddStore(CLI::App& app, Arguments* arguments, int* code) {
   info->callback([=] { *code = StoreInfoCommand(arguments->info); });
 }
 
+void AddMinion(CLI::App& app, Arguments* arguments, int* code) {
+  CLI::App* const minion = app.add_subcommand("minion", "what a minion leaves behind");
+  minion->require_subcommand(1);
+  CLI::App* const remove = minion->add_subcommand(
+      "remove", "undo all that the netfilter minion of a pair has set up on this host");
+  MinionRemoveOptions* const options = &arguments->remove;
+  remove->add_option("PAIR", options->pair, "the pair's name")->required();
+  remove->add_option("--socket", options->socket, "the control socket, to see that nobody runs");
+  remove->add_option("--namespace", options->network_namespace, "the minion's network namespace");
+  remove->add_option("--state-directory", options->state_directory,
+                     "where the originals are saved");
+  remove->add_flag("--force", options->force, "also under traffic");
+  remove->callback([=] { *code = MinionRemoveCommand(*options); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -112,6 +128,7 @@ int main(int argc, char** argv) {
   AddWatching(app, &arguments, &code);
   AddActing(app, &arguments, &code);
   AddStore(app, &arguments, &code);
+  AddMinion(app, &arguments, &code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

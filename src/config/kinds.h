@@ -17,6 +17,7 @@
 // Threads: one at a time.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -67,6 +68,9 @@ struct ReadContext {
   StateSchema ReadTable(Section& section, std::string_view key = "table") const;
 };
 
+/// What several parts of one kind may share, by a name that they make up.
+using SharedParts = std::map<std::string, std::shared_ptr<void>>;
+
 /// What a part is built with.
 struct BuildContext {
   Loop& loop;
@@ -77,6 +81,7 @@ struct BuildContext {
   std::vector<Minion*> minions = {};
   /// Whether the parts of this process that serve the box find themselves well. Any thread.
   std::function<bool()> well = nullptr;
+  std::shared_ptr<SharedParts> shared = nullptr;
 };
 
 /// A part, what it stands on, and what SIGHUP does to it.

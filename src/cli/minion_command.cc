@@ -1,0 +1,44 @@
+// mimi minion remove PAIR.
+
+#include <fmt/core.h>
+
+#include "src/cli/commands.h"
+#include "src/cli/control_client.h"
+#include "src/cli/terminal.h"
+
+#if MIMI_CLI_NETFILTER
+#include "mimi/builtin/netfilter_minion.h"
+#endif
+
+namespace mimi::cli {
+
+int MinionRemoveCommand(const MinionRemoveOptions& options) {
+#if MIMI_CLI_NETFILTER
+  // Whoever runs the minion would put back at once what is taken away here.
+  if (FindProcess(options.pair, options.socket, Wanted::kSink).ok()) {
+    PrintError(
+        fmt::format("mimi: a process of pair \"{}\" runs here: stop it first", options.pair));
+    return kFailed;
+  }
+  NetfilterMinionOptions minion;
+  minion.pair = options.pair;
+  minion.log = StandardErrorLog(LogLevel::kInfo);
+  if (!options.network_namespace.empty()) {
+    minion.network_namespace = options.network_namespace;
+  }
+  if (!options.state_directory.empty()) {
+    minion.state_directory = options.state_directory;
+  }
+  const absl::Status removed = RemoveNetfilterMinion(minion, options.force);
+  if (!removed.ok()) {
+    return Fail(removed);
+  }
+  Print(fmt::format("{}: removed; this host is as it was before\n", options.pair));
+  return kDone;
+#else
+  PrintError(fmt::format("mimi: {}: built without MIMI_WITH_NETFILTER", options.pair));
+  return kFailed;
+#endif
+}
+
+}  // namespace mimi::cli
