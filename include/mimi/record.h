@@ -140,7 +140,18 @@ class BatchView {
     return view;
   }
 
-  RecordView operator[](std::size_t i) const;
+  RecordView operator[](std::size_t i) const {
+    if (has(kBatchVersioned)) {
+      return Versioned(i);
+    }
+    const std::byte* const entry =
+        bytes_.data() + kBatchHeaderSize + i * (std::size_t{1} + header_.row_size);
+    return {.op = static_cast<Op>(entry[0]),
+            .row = {entry + 1, header_.row_size},
+            .key = {entry + 1, header_.key_size},
+            .origin = header_.origin,
+            .version = {header_.term, header_.first_sequence + i}};
+  }
 
   class Iterator {
    public:
@@ -181,7 +192,7 @@ class BatchView {
     std::uint16_t key_size = 0;
     std::uint16_t flags = 0;
   };
-  std::size_t entry_size() const;
+  RecordView Versioned(std::size_t i) const;
 
   std::span<const std::byte> bytes_;
   Header header_;

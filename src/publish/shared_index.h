@@ -65,7 +65,11 @@ class SharedIndex {
   bool StillPublished(std::uint64_t published) const { return Published() == published; }
   const Array& ArrayOf(std::uint64_t published) const { return arrays_[published & kArrayMask]; }
 
-  void Prefetch(std::uint32_t tag) const { __builtin_prefetch(ArrayOf(Published()).HomeOf(tag)); }
+  // Inlined always: g++ takes a function that only prefetches for one without effect, and drops
+  // calls of it.
+  [[gnu::always_inline]] void Prefetch(std::uint32_t tag) const {
+    __builtin_prefetch(ArrayOf(Published()).HomeOf(tag));
+  }
   /// The reference of the first slot with this tag, 0 if none: good enough to prefetch by.
   std::uint32_t Guess(std::uint32_t tag) const;
 

@@ -179,7 +179,8 @@ BatchRefusal BatchView::TryParse(std::span<const std::byte> bytes, BatchView* ou
       .key_size = LoadLe<std::uint16_t>(header + internal::kKeySizeAt),
       .flags = LoadLe<std::uint16_t>(header + internal::kFlagsAt),
   };
-  if (!OpsAreKnown(header + kBatchHeaderSize, view.size(), view.entry_size())) {
+  if (!OpsAreKnown(header + kBatchHeaderSize, view.size(),
+                   EntrySize(view.flags(), view.row_size()))) {
     return BatchRefusal::kBadOp;
   }
   *out = view;
@@ -205,26 +206,16 @@ absl::StatusOr<std::size_t> BatchView::SizeOf(std::span<const std::byte> prefix)
          kBatchTrailerSize;
 }
 
-std::size_t BatchView::entry_size() const {
-  return EntrySize(header_.flags, header_.row_size);
-}
-
-RecordView BatchView::operator[](std::size_t i) const {
-  const std::byte* at = bytes_.data() + kBatchHeaderSize + i * entry_size();
-  RecordView record;
-  record.op = static_cast<Op>(*at);
-  at += kOpSize;
-  if (has(kBatchVersioned)) {
-    record.origin = LoadLe<std::uint64_t>(at);
-    record.version = {LoadLe<std::uint64_t>(at + 8), LoadLe<std::uint64_t>(at + 16)};
-    at += kEntryVersionSize;
-  } else {
-    record.origin = header_.origin;
-    record.version = {header_.term, header_.first_sequence + i};
-  }
-  record.row = {at, header_.row_size};
-  record.key = {at, header_.key_size};
-  return record;
+RecordView BatchView::Versioned(std::size_t i) const {
+  const std::byte* const entry =
+      bytes_.data() + kBatchHeaderSize + i * EntrySize(header_.flags, header_.row_size);
+  const std::byte* const version = entry + kOpSize;
+  const std::byte* const row = version + kEntryVersionSize;
+  return {.op = static_cast<Op>(*entry),
+          .row = {row, header_.row_size},
+          .key = {row, header_.key_size},
+          .origin = LoadLe<std::uint64_t>(version),
+          .version = {LoadLe<std::uint64_t>(version + 8), LoadLe<std::uint64_t>(version + 16)}};
 }
 
 }  // namespace mimi

@@ -1,6 +1,7 @@
 #include "src/state/row_map.h"
 
 #include <algorithm>
+#include <array>
 #include <random>
 
 #include "src/base/bytes.h"
@@ -8,8 +9,11 @@
 namespace mimi {
 namespace {
 
-// Slots and rows that each record moves on while something grows. 2 slots are enough to be done in
-// time; 8 are a cache line.
+// Records between two stages of Apply: what is asked of memory in one is there in the next.
+constexpr std::size_t kAhead = 16;
+// Records between two steps of growth, and slots and rows that each of them moves on. 2 slots are
+// enough to be done in time; 8 are a cache line.
+constexpr std::size_t kGroup = 32;
 constexpr std::size_t kSlotsPerRecord = 8;
 constexpr std::size_t kRowsPerRecord = 4;
 constexpr std::size_t kMaxOrigins = 0xFFFF;
@@ -33,27 +37,30 @@ bool SameKey(const std::byte* a, const std::byte* b, std::size_t size) {
   return LoadLe<std::uint64_t>(a + size - 8) == LoadLe<std::uint64_t>(b + size - 8);
 }
 
-void Count(RowMap::Outcome outcome, RowMap::Counts* counts) {
-  switch (outcome) {
-    case RowMap::Outcome::kInserted:
-      ++counts->inserted;
-      return;
-    case RowMap::Outcome::kReplaced:
-      ++counts->replaced;
-      return;
-    case RowMap::Outcome::kErased:
-      ++counts->erased;
-      return;
-    case RowMap::Outcome::kNoSuchRow:
-      ++counts->no_such_row;
-      return;
-    case RowMap::Outcome::kStale:
-      ++counts->stale;
-      return;
-    case RowMap::Outcome::kTableFull:
-      ++counts->table_full;
-      return;
+// The same for memcpy, up to a cache line.
+void CopyRow(std::byte* to, const std::byte* from, std::size_t size) {
+  if (size < 8 || size > 64) {
+    std::memcpy(to, from, size);
+    return;
   }
+  for (std::size_t at = 0; at + 8 < size; at += 8) {
+    StoreLe(to + at, LoadLe<std::uint64_t>(from + at));
+  }
+  StoreLe(to + size - 8, LoadLe<std::uint64_t>(from + size - 8));
+}
+
+using Tally = std::array<std::uint64_t, 6>;  // by Outcome
+
+RowMap::Counts CountsOf(const Tally& tally) {
+  const auto of = [&tally](RowMap::Outcome outcome) {
+    return tally[static_cast<std::size_t>(outcome)];
+  };
+  return {.inserted = of(RowMap::Outcome::kInserted),
+          .replaced = of(RowMap::Outcome::kReplaced),
+          .erased = of(RowMap::Outcome::kErased),
+          .no_such_row = of(RowMap::Outcome::kNoSuchRow),
+          .stale = of(RowMap::Outcome::kStale),
+          .table_full = of(RowMap::Outcome::kTableFull)};
 }
 
 }  // namespace
@@ -67,8 +74,7 @@ RowMap::RowMap(const StateSchema& schema, const Limits& limits)
       row_size_(schema.row_size()),
       hash_(RandomSeed()),
       slab_(schema.row_size()),
-      tombstones_(schema.key_size()),
-      group_(new Pending[kGroup]) {
+      tombstones_(schema.key_size()) {
   limits_.max_rows = std::min<std::size_t>(limits_.max_rows, RowSlab::kMaxEntries);
   if (limits_.max_tombstones == 0) {
     limits_.max_tombstones = limits_.max_rows;
@@ -78,32 +84,38 @@ RowMap::RowMap(const StateSchema& schema, const Limits& limits)
 
 RowMap::Counts RowMap::Apply(const BatchView& batch, MonotonicTime now, Position position,
                              std::span<Outcome> outcomes) {
-  Counts counts;
+  // A record passes three stages, kAhead records apart: its tag is computed and its index slot asked
+  // for; the slot is read and the row asked for; the record is applied.
+  std::array<std::uint32_t, 2 * kAhead> tags;  // of the records between the first and the last
+  Tally tally{};
   const std::size_t size = batch.size();
-  for (std::size_t first = 0; first < size; first += kGroup) {
-    const std::size_t group = std::min(kGroup, size - first);
-    index_.Step(group, group * kSlotsPerRecord);
-    slab_.Step(group * kRowsPerRecord);
-    for (std::size_t i = 0; i < group; ++i) {
-      group_[i].record = batch[first + i];
-      group_[i].tag = TagOf(group_[i].record.key);
-      index_.Prefetch(group_[i].tag);
+  for (std::size_t i = 0; i < size + 2 * kAhead; ++i) {
+    std::uint32_t& tag = tags[i % tags.size()];
+    if (i >= 2 * kAhead) {
+      const std::size_t at = i - 2 * kAhead;
+      if (at % kGroup == 0) {
+        const std::size_t group = std::min(kGroup, size - at);
+        index_.Step(group, group * kSlotsPerRecord);
+        slab_.Step(group * kRowsPerRecord);
+      }
+      const Outcome outcome = ApplyOne(batch[at], tag, now, position);
+      ++tally[static_cast<std::size_t>(outcome)];
+      if (!outcomes.empty()) {
+        outcomes[at] = outcome;
+      }
     }
-    for (std::size_t i = 0; i < group; ++i) {
-      const std::uint32_t reference = index_.Guess(group_[i].tag);
+    if (i >= kAhead && i - kAhead < size) {
+      const std::uint32_t reference = index_.Guess(tags[(i - kAhead) % tags.size()]);
       if (reference != 0 && !Tombstones::IsReference(reference)) {
         slab_.Prefetch(reference - 1);
       }
     }
-    for (std::size_t i = 0; i < group; ++i) {
-      const Outcome outcome = ApplyOne(group_[i].record, group_[i].tag, now, position);
-      Count(outcome, &counts);
-      if (!outcomes.empty()) {
-        outcomes[first + i] = outcome;
-      }
+    if (i < size) {
+      tag = TagOf(batch[i].key);
+      index_.Prefetch(tag);
     }
   }
-  return counts;
+  return CountsOf(tally);
 }
 
 RowMap::Outcome RowMap::Apply(const RecordView& record, MonotonicTime now, Position position) {
@@ -184,8 +196,7 @@ RowMap::Outcome RowMap::Insert(const RecordView& record, std::uint32_t tag,
 
 void RowMap::StoreRow(const RecordView& record, std::uint16_t origin, std::byte* entry) {
   RowSlab::StoreMeta(entry, {record.version, origin, RowSlab::LiveFlags(mark_)});
-  std::memcpy(entry + RowSlab::kMetaSize, record.row.data(),
-              std::min(record.row.size(), row_size_));
+  CopyRow(entry + RowSlab::kMetaSize, record.row.data(), std::min(record.row.size(), row_size_));
 }
 
 RowMap::Outcome RowMap::Erase(const RecordView& record, std::uint32_t tag, std::uint64_t* slot,
@@ -318,9 +329,8 @@ bool RowMap::InternOrigin(Origin origin, std::uint16_t* index) {
 }
 
 std::size_t RowMap::memory_bytes() const {
-  return sizeof(*this) + kGroup * sizeof(Pending) + origins_.capacity() * sizeof(Origin) +
-         schema_.row_size() + index_.memory_bytes() + slab_.memory_bytes() +
-         tombstones_.memory_bytes();
+  return sizeof(*this) + origins_.capacity() * sizeof(Origin) + schema_.row_size() +
+         index_.memory_bytes() + slab_.memory_bytes() + tombstones_.memory_bytes();
 }
 
 }  // namespace mimi

@@ -33,9 +33,10 @@
 // does more of both when idle.
 //
 // Why so fast (bench/store_bench): a record touches its index slot (one cache line) and its row
-// (one or two), and Apply asks for those of 32 records at once before it uses the first. The index
-// keeps 32 bits of the hash beside the row's number, so that it reads a row only when it is almost
-// surely the right one, and grows without reading rows at all.
+// (one or two), and Apply asks for the slot 32 records ahead and for the row 16 ahead, so that the
+// lines of many records are on their way at once. The index keeps 32 bits of the hash beside the
+// row's number, so that it reads a row only when it is almost surely the right one, and grows
+// without reading rows at all.
 //
 // Threads: one at a time. No locks, no clock (times are arguments).
 // Lifetime: a Row and its span are valid until the next call of a non-const method; row numbers
@@ -43,7 +44,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -188,13 +188,6 @@ class RowMap {
   std::size_t memory_bytes() const;
 
  private:
-  static constexpr std::size_t kGroup = 32;
-
-  struct Pending {
-    RecordView record;
-    std::uint32_t tag = 0;
-  };
-
   Row MakeRow(const std::byte* entry, std::uint32_t number) const {
     const RowSlab::Meta meta = RowSlab::LoadMeta(entry);
     return {{entry + RowSlab::kMetaSize, row_size_},
@@ -230,7 +223,6 @@ class RowMap {
   std::uint8_t mark_ = 0;
   std::uint64_t tombstones_dropped_ = 0;
   std::uint64_t highest_term_ = 0;
-  std::unique_ptr<Pending[]> group_;
 };
 
 }  // namespace mimi

@@ -47,6 +47,7 @@ std::uint32_t RowSlab::Allocate() {
   if (free_ != kNone) {
     const std::uint32_t number = free_;
     std::memcpy(&free_, at(number), sizeof(free_));
+    Prefetch(free_);  // what was freed long ago is in no cache, and is asked for here next
     ++live_;
     return number;
   }
