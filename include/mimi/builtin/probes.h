@@ -18,10 +18,6 @@
 /// interval + timeout, after the interval in which the fault falls. One probe is under way at a
 /// time.
 ///
-/// *Traffic* needs no packets of its own: it reads interface counters and reports kDown when
-/// packets go into the box and none come out. It proves nothing while nobody sends, and then says
-/// nothing.
-///
 /// Rights: icmp needs CAP_NET_RAW, or a group in net.ipv4.ping_group_range; `interface` and `mark`
 /// need CAP_NET_RAW or CAP_NET_ADMIN.
 ///
@@ -85,27 +81,6 @@ struct IcmpProbeOptions {
 /// ICMP or ICMPv6 echo (RFC 792, RFC 4443). Errors: InvalidArgument (an option); Start():
 /// FailedPrecondition (rights).
 absl::StatusOr<std::unique_ptr<Liveness>> NewIcmpProbe(const IcmpProbeOptions& options, Loop& loop);
-
-/// One packet counter of an interface of this host, in the direction as that interface sees it:
-/// what a switch port sends (`kOut`) goes into the box behind it.
-struct PacketCounter {
-  std::string interface {};
-  enum class Direction : std::uint8_t { kIn, kOut } direction = Direction::kIn;
-};
-
-struct TrafficOptions {
-  Side box = Side::kPrimary;
-  PacketCounter into_box{};
-  PacketCounter out_of_box{};
-  Duration interval = std::chrono::milliseconds(100);
-  /// As many packets went in within `window` and not one came out: the box is down. One that comes
-  /// out: it is up.
-  std::uint64_t min_packets = 10;
-  Duration window = std::chrono::milliseconds(300);
-};
-/// Errors: InvalidArgument (an option); Start(): NotFound (no such interface).
-absl::StatusOr<std::unique_ptr<Liveness>> NewTrafficLiveness(const TrafficOptions& options,
-                                                             Loop& loop);
 
 }  // namespace mimi
 

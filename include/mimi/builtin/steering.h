@@ -4,6 +4,9 @@
 /// \file
 /// The steerings that come with the library (steering.h says what a steering is).
 ///
+/// **Not there yet:** this build has none of the factories below, so that calling one does not link.
+/// The header says how they will be called. Until then implement Steering yourself.
+///
 /// | | moves | needs |
 /// |---|---|---|
 /// | route | routes, or a next-hop object, of this host's kernel: this host is the router in front of the pair | CAP_NET_ADMIN |
