@@ -1,5 +1,6 @@
 #include "mimi/builtin/rows_file_driver.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -19,7 +20,15 @@ namespace mimi {
 namespace {
 
 using Bytes = std::vector<std::byte>;
-using Rows = std::map<Bytes, Bytes>;  // by key
+
+// By hand: g++ 12 takes std::less of byte vectors for a memcmp of more than the address space.
+struct BytesLess {
+  bool operator()(const Bytes& a, const Bytes& b) const {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                        [](std::byte x, std::byte y) { return x < y; });
+  }
+};
+using Rows = std::map<Bytes, Bytes, BytesLess>;  // by key
 
 class FileDriver final : public RowsFileDriver {
  public:
