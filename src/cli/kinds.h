@@ -10,7 +10,7 @@
 //      example, kinds/steerings.cc has options of every sort);
 //   2. declare it below, and give it a line in the table of kinds.cc;
 //   3. name the file and the room that it builds in CMakeLists.txt here;
-//   4. document its keys in docs/configuration.md; a test there reads every example of that page.
+//   4. document its keys in docs/configuration.md.
 //
 // A back end behind a CMake option keeps its line without the option, with a null reader and a
 // summary that says which option brings it.

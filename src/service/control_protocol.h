@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_SERVICE_CONTROL_PROTOCOL_H_
 #define MIMI_SRC_SERVICE_CONTROL_PROTOCOL_H_
 
-// The control socket's protocol: one JSON object per line, both ways. docs/control-socket.md is the
-// manual for those who write other clients.
+// The control socket's protocol: one JSON object per line, both ways. This header is its
+// manual, also for those who write other clients.
 //
 //   → {"id":1,"verb":"divert","dry_run":true}
 //   ← {"id":1,"event":{"at":"…","kind":"phase","detail":"…"}}        none or more
