@@ -1,51 +1,62 @@
-// Records per second into a memory store, and bytes per row: sealed batches of 256 records through Apply, with terms, fences,
-// versions, tombstones and the feed. The stream fills an empty table with uniform random keys until N rows live: half of the
-// records update a live row, one in twenty erases one, the rest are new rows; growing is part of the measured time.
-#include <algorithm>
+// Records per second into a memory store, and bytes per row: sealed batches of 256 records (bench/rows.h)
+// through Apply, with terms, fences, versions, tombstones and the feed.
+//
+//   store.memory.apply_mps.*      fills an empty table until N rows live
+//   store.memory.steady_mps.*     goes on over N live rows
+//   store.memory.bytes_per_row.*  index, rows with their metadata and tombstones, when N rows live
+//   store.memory.lost.*           records that were refused, and rows that are missing at the end
+//   store.memory.peer_mps.*       the first stream into an absl::flat_hash_map of key and value with
+//                                 prefetching: no versions, fences, tombstones or feed
+#include <array>
 #include <cstring>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
+
+#include "absl/container/flat_hash_map.h"
 
 #include "mimi/builtin/memory_store.h"
 #include "mimi/flow.h"
 #include "mimi/testing/virtual_loop.h"
 
 #include "bench/bench.h"
+#include "bench/rows.h"
 
 namespace {
 
-using mimi::BatchBuilder;
 using mimi::BatchView;
 using mimi::StateSchema;
+using mimi::bench::ChangeStream;
 
-constexpr size_t kPerBatch = 256;
+// Batches sealed at once, outside the measured time.
+constexpr size_t kAtOnce = 1000;
 
-// A 13-byte key and a 16-byte value, as in the comparisons.
-StateSchema SmallSchema() {
-  return *StateSchema::Builder("bench.small", 1)
-              .Key("key", mimi::FieldType::kBytes, 13)
-              .Value("value", mimi::FieldType::kBytes, 16)
-              .Build();
+std::vector<BatchView> Views(const ChangeStream::Sealed& sealed) {
+  std::vector<BatchView> views;
+  for (const auto& bytes : sealed) {
+    views.push_back(*BatchView::Parse(bytes));
+  }
+  return views;
 }
 
-// Row number `id` as bytes: a key that is spread over all of its bytes but the flags that a check might look at.
-void FillKey(uint64_t id, size_t key_size, std::byte* row) {
-  uint64_t spread = id * 0x9E3779B97F4A7C15U;
-  std::memset(row, 0, key_size);
-  std::memcpy(row, &id, std::min<size_t>(8, key_size));
-  std::memcpy(row + key_size - 5, &spread, 5);
+// Seconds that `apply` takes for what the stream makes.
+template <class Apply>
+double Timed(const std::vector<BatchView>& views, Apply apply) {
+  const auto start = mimi::bench::Now();
+  for (const BatchView& view : views) {
+    apply(view);
+  }
+  return mimi::bench::SecondsSince(start);
 }
 
 struct Result {
-  double seconds = 0;
-  uint64_t records = 0;
-  mimi::StoreState state;
+  double apply_mps = 0;
+  double steady_mps = 0;
+  double bytes_per_row = 0;
+  double lost = 0;
 };
 
-// Batches are sealed outside the measured time, a thousand at once.
-Result Fill(const StateSchema& schema, size_t rows, mimi::bench::Bench& bench) {
+Result FillStore(const StateSchema& schema, size_t rows, mimi::bench::Bench& bench) {
   mimi::VirtualClock clock;
   mimi::VirtualLoop loop(clock);
   auto store = *mimi::NewMemoryStore({}, loop);
@@ -55,84 +66,104 @@ Result Fill(const StateSchema& schema, size_t rows, mimi::bench::Bench& bench) {
                [&](const absl::StatusOr<mimi::Claimed>& claim) { term = claim->term; });
   loop.RunUntilIdle();
 
-  std::mt19937_64 random(1);
-  std::vector<uint64_t> live;
-  live.reserve(rows);
-  uint64_t next_id = 0;
-  uint64_t sequence = 1;
+  uint64_t refused = 0;
+  const auto apply = [&](const BatchView& view) {
+    refused += store->Apply(view).ok() ? 0 : view.size();
+  };
+  ChangeStream changes(schema, 1, term, rows);
   Result result;
-  BatchBuilder builder(schema, 1, mimi::kMaxBatchSize);
-  std::vector<std::byte> row(schema.row_size(), std::byte{1});
-  std::vector<std::vector<std::byte>> sealed;
-  while (live.size() < rows) {
-    sealed.clear();
-    for (int b = 0; b < 1000 && live.size() < rows; ++b) {
-      builder.Clear();
-      for (size_t i = 0; i < kPerBatch && live.size() < rows; ++i) {
-        const uint64_t dice = random() % 20;
-        const size_t at = live.empty() ? 0 : random() % live.size();
-        if (dice < 10 && !live.empty()) {
-          FillKey(live[at], schema.key_size(), row.data());
-          builder.Put(row);
-        } else if (dice == 10 && !live.empty()) {
-          FillKey(live[at], schema.key_size(), row.data());
-          builder.Erase(std::span(row).first(schema.key_size()));
-          live[at] = live.back();
-          live.pop_back();
-        } else {
-          live.push_back(next_id);
-          FillKey(next_id++, schema.key_size(), row.data());
-          builder.Put(row);
-        }
-      }
-      const BatchView batch = builder.Seal(term, sequence, mimi::UnixTime());
-      sequence += batch.size();
-      sealed.emplace_back(batch.bytes().begin(), batch.bytes().end());
-    }
-    std::vector<BatchView> views;
-    for (const auto& bytes : sealed) {
-      views.push_back(*BatchView::Parse(bytes));
-    }
-    const auto start = mimi::bench::Now();
-    for (const BatchView& view : views) {
-      if (!store->Apply(view).ok()) {
-        bench.Fail("a batch was refused");
-      }
-    }
-    result.seconds += mimi::bench::SecondsSince(start);
+  double seconds = 0;
+  while (!changes.full()) {
+    const ChangeStream::Sealed sealed = changes.Fill(kAtOnce);
+    seconds += Timed(Views(sealed), apply);
   }
-  result.records = sequence - 1;
-  result.state = store->state();
-  if (result.state.rows != live.size() || result.state.table_full != 0 || result.state.stale != 0) {
-    bench.Fail("rows were lost");
+  result.apply_mps = static_cast<double>(changes.records()) / seconds / 1e6;
+  result.bytes_per_row =
+      static_cast<double>(store->state().memory_bytes) / static_cast<double>(changes.live());
+
+  const uint64_t filled = changes.records();
+  seconds = 0;
+  for (size_t i = 0; i < bench.Scale(4); ++i) {
+    const ChangeStream::Sealed sealed = changes.Steady(bench.Scale(kAtOnce));
+    seconds += Timed(Views(sealed), apply);
+  }
+  result.steady_mps = static_cast<double>(changes.records() - filled) / seconds / 1e6;
+
+  const mimi::StoreState state = store->state();
+  const uint64_t missing =
+      changes.live() > state.rows ? changes.live() - state.rows : state.rows - changes.live();
+  result.lost = static_cast<double>(refused + state.table_full + state.stale + missing);
+  if (result.lost > 0) {
+    bench.Fail("records were lost");
   }
   return result;
 }
 
+double FillMap(size_t rows) {
+  using Key = std::array<std::byte, 13>;
+  using Value = std::array<std::byte, 16>;
+  constexpr size_t kAhead = 16;
+  const StateSchema schema = mimi::bench::SmallSchema();
+  absl::flat_hash_map<Key, Value> map;
+  const auto key_of = [](const mimi::RecordView& record) {
+    Key key;
+    std::memcpy(key.data(), record.key.data(), key.size());
+    return key;
+  };
+  const auto apply = [&](const BatchView& view) {
+    for (size_t i = 0; i < view.size() + kAhead; ++i) {
+      if (i < view.size()) {
+        map.prefetch(key_of(view[i]));
+      }
+      if (i >= kAhead) {
+        const mimi::RecordView record = view[i - kAhead];
+        if (record.op == mimi::Op::kPut) {
+          std::memcpy(map[key_of(record)].data(), record.row.data() + 13, 16);
+        } else {
+          map.erase(key_of(record));
+        }
+      }
+    }
+  };
+  ChangeStream changes(schema, 1, 1, rows);
+  double seconds = 0;
+  while (!changes.full()) {
+    const ChangeStream::Sealed sealed = changes.Fill(kAtOnce);
+    seconds += Timed(Views(sealed), apply);
+  }
+  return static_cast<double>(changes.records()) / seconds / 1e6;
+}
+
 void Measure(mimi::bench::Bench& bench, const std::string& name, const StateSchema& schema,
              size_t rows, int repeats) {
-  const std::string mps = "store.memory.apply_mps." + name;
-  const std::string size = "store.memory.bytes_per_row." + name;
-  if (!bench.Wants(mps) && !bench.Wants(size)) {
+  const std::string metric = "store.memory.";
+  const std::vector<std::string> names = {
+      metric + "apply_mps." + name, metric + "steady_mps." + name, metric + "bytes_per_row." + name,
+      metric + "lost." + name};
+  if (std::none_of(names.begin(), names.end(),
+                   [&](const std::string& each) { return bench.Wants(each); })) {
     return;
   }
-  std::vector<double> speeds;
-  std::vector<double> sizes;
+  std::array<std::vector<double>, 4> values;
   for (int i = 0; i < (bench.smoke() ? 1 : repeats); ++i) {
-    const Result result = Fill(schema, bench.Scale(rows), bench);
-    speeds.push_back(static_cast<double>(result.records) / result.seconds / 1e6);
-    sizes.push_back(static_cast<double>(result.state.memory_bytes) /
-                    static_cast<double>(result.state.rows));
+    const Result result = FillStore(schema, bench.Scale(rows), bench);
+    values[0].push_back(result.apply_mps);
+    values[1].push_back(result.steady_mps);
+    values[2].push_back(result.bytes_per_row);
+    values[3].push_back(result.lost);
   }
-  bench.Report(mps, "M/s", speeds);
-  bench.Report(size, "B", sizes);  // index, rows with metadata, and the tombstones of the erases
+  bench.Report(names[0], "M/s", values[0]);
+  bench.Report(names[1], "M/s", values[1]);
+  bench.Report(names[2], "B", values[2]);
+  bench.Report(names[3], "count", values[3]);
 }
 
 }  // namespace
 
 void BenchMain(mimi::bench::Bench& bench) {
-  const StateSchema small = SmallSchema();
+  const StateSchema small = mimi::bench::SmallSchema();
   const StateSchema& flow = StateSchema::Of<mimi::Flow>();
+  bench.Run("store.memory.peer_mps.1m", "M/s", [&] { return FillMap(bench.Scale(1'000'000)); });
   Measure(bench, "1m", small, 1'000'000, 5);
   Measure(bench, "10m", small, 10'000'000, 3);
   Measure(bench, "flow_1m", flow, 1'000'000, 3);

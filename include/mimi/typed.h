@@ -117,8 +117,8 @@ struct TypedRow {
     internal::RowWriter<true> writer(key);
     internal::WalkConst(writer, value);
   }
-  /// REQUIRES: size() bytes at `row`.
-  [[gnu::flatten]] static void Decode(const std::byte* row, T* value) {
+  /// REQUIRES: size() bytes at `row`, none of them part of `*value`.
+  [[gnu::flatten]] static void Decode(const std::byte* __restrict row, T* __restrict value) {
     internal::RowReader reader(row);
     internal::Walk(reader, *value);
   }

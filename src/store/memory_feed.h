@@ -17,6 +17,8 @@
 
 #include "mimi/record.h"
 
+#include "src/base/page_buffer.h"
+
 namespace mimi::internal {
 
 class MemoryFeed {
@@ -60,12 +62,15 @@ class MemoryFeed {
     std::uint64_t number = 0;
     Position before = 0;
     std::vector<Entry> entries;
-    std::unique_ptr<std::byte[]> bytes;
+    std::unique_ptr<std::byte[]> small;  // one of the two holds the bytes
+    PageBuffer huge;
+    std::byte* bytes = nullptr;
     std::size_t capacity = 0;
     std::size_t used = 0;
   };
 
   Chunk& ChunkFor(std::size_t size);
+  static std::shared_ptr<Chunk> NewChunk(std::size_t capacity);
   void Trim();
 
   std::size_t limit_;

@@ -17,7 +17,7 @@
 ///
 /// What it costs (bench store.memory): a row takes its own size, 19 bytes and 11 to 21 bytes of index; so a table of `max_rows`
 /// rows of 29 bytes never exceeds 69 bytes times max_rows, and as much again of tombstones if as many keys are erased within
-/// `tombstone_age`. The feed takes `feed_bytes` and one chunk (1/8 of it, at most 1 MiB) for each reader that lags behind.
+/// `tombstone_age`. The feed takes `feed_bytes` and one chunk (1/8 of it, at most 2 MiB) for each reader that lags behind.
 /// Nothing pauses for more than a millisecond: tables grow in slices.
 ///
 /// Threads: all handles of one repository live on one thread; each calls back through its own loop.
