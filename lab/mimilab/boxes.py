@@ -1,0 +1,39 @@
+"""The middlebox: a load balancer that picks a random backend for each connection, and hides the
+clients behind its own address. Rules and settings are the same on primary and minion."""
+from .world import BOXES, SERVERS, VIRTUAL_IP, run, server_ip, setting
+
+RULES = """
+table ip balancer {{
+  chain prerouting {{
+    type nat hook prerouting priority dstnat
+    ip daddr {vip} tcp dport 80 dnat to numgen random mod {count} map {{ {backends} }}
+  }}
+  chain postrouting {{
+    type nat hook postrouting priority srcnat
+    oifname servers masquerade
+  }}
+  chain forward {{
+    type filter hook forward priority filter
+    ct state invalid drop
+  }}
+}}
+"""
+
+
+def set_up(box):
+    backends = ", ".join(f"{n} : {server_ip(name)}" for n, name in enumerate(SERVERS))
+    run("nft", "-f", "-", inside=box,
+        feed=RULES.format(vip=VIRTUAL_IP, count=len(SERVERS), backends=backends))
+    # be_liberal: without it the way back kills flows whose windows moved meanwhile. Time-wait:
+    # the default of 120 s fills the table within one run.
+    setting(box, net__netfilter__nf_conntrack_tcp_be_liberal=1,
+            net__netfilter__nf_conntrack_tcp_timeout_time_wait=10)
+
+
+def set_up_all():
+    for box in BOXES:
+        set_up(box)
+
+
+def flows(box):
+    return int(run("sysctl", "-n", "net.netfilter.nf_conntrack_count", inside=box))

@@ -1,0 +1,56 @@
+"""When and how the primary dies, and comes back."""
+import threading
+import time
+
+
+def schedule(options):
+    """Times (seconds from the start) of each fault's begin and end; None: it does not end.
+
+    The last fault lasts to the end of the run, so that N faults have N - 1 returns, and what hangs
+    by then has been silent for long enough to be counted.
+    """
+    times = []
+    begin = options.first
+    while begin + options.outage <= options.duration:
+        times.append((begin, begin + options.outage))
+        begin += options.period
+    if times:
+        times[-1] = (times[-1][0], None)
+    return times
+
+
+class Faults:
+    """Plays a schedule beside a run. `log` holds what was done and when."""
+
+    def __init__(self, options, switch):
+        self.switch = switch
+        self.log = []
+        self.problem = None
+        self._stop = threading.Event()
+        self._begin = time.monotonic()
+        self._thread = threading.Thread(target=self._run, args=(schedule(options),), daemon=True)
+        self._thread.start()
+
+    def _run(self, times):
+        try:
+            for begin, end in times:
+                for at, what in ((begin, "fail"), (end, "return")):
+                    if at is None or self._stop.wait(max(0, self._begin + at - time.monotonic())):
+                        return
+                    self._do(what)
+        except Exception as error:  # told by stop(); a thread has nobody else to tell
+            self.problem = error
+
+    def _do(self, what):
+        began = time.monotonic()
+        fails = what == "fail"
+        self.switch.link("primary", "down" if fails else "up")
+        self.log.append({"what": what, "at": round(began - self._begin, 3),
+                         "took_ms": round((time.monotonic() - began) * 1000, 1)})
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join()
+        if self.problem:
+            raise self.problem
+        return self.log

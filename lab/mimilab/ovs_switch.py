@@ -1,0 +1,125 @@
+"""Two switches of Open vSwitch in userspace, with OpenFlow 1.3 fast-failover groups.
+
+Group 1 watches the primary's port and falls back to the minion's: the switch moves the traffic by
+itself, as in the paper. Static layer 2: every address is known, nothing is learnt.
+"""
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from .isolation import LabError
+from .world import BOX_CLIENT_MAC, BOX_SERVER_MAC, CLIENTS, SERVERS, run, within
+
+MAC = {"client": BOX_CLIENT_MAC, "server": BOX_SERVER_MAC}
+ENDS = {"client": CLIENTS, "server": SERVERS}
+PORTS = {"primary": 1, "minion": 2}
+
+
+class OvsSwitch:
+    name = "ovs"
+    hosts = ["clientswitch", "serverswitch"]
+    programs = ["ovs-vswitchd"]
+
+    def __init__(self, place):
+        self.place = Path(place)
+        self.processes = []
+
+    @staticmethod
+    def host(side):
+        return f"{side}switch"
+
+    def _environment(self, side):
+        directory = str(self.place / f"ovs-{side}")
+        return {**os.environ, "OVS_RUNDIR": directory, "OVS_DBDIR": directory,
+                "OVS_LOGDIR": directory}
+
+    def _command(self, side, *command):
+        done = subprocess.run(within(self.host(side)) + list(command), capture_output=True,
+                              text=True, env=self._environment(side))
+        if done.returncode != 0:
+            raise LabError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
+        return done.stdout
+
+    def _database(self, side):
+        return f"unix:{self.place}/ovs-{side}/db.sock"
+
+    def _start(self, side, *command):
+        self.processes.append(subprocess.Popen(
+            within(self.host(side)) + list(command), env=self._environment(side),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def create(self):
+        for side in ("client", "server"):
+            directory = self.place / f"ovs-{side}"
+            directory.mkdir()
+            self._command(side, "ovsdb-tool", "create", str(directory / "conf.db"),
+                          "/usr/share/openvswitch/vswitch.ovsschema")
+            self._start(side, "ovsdb-server", str(directory / "conf.db"),
+                        f"--remote=punix:{directory}/db.sock")
+            self._wait_for(directory / "db.sock")
+            self._vsctl(side, "--no-wait", "init")
+            self._vsctl(side, "--no-wait", "set", "Open_vSwitch", ".",
+                        "other_config:userspace-tso-enable=true")
+            self._start(side, "ovs-vswitchd", self._database(side))
+            self._vsctl(side, "add-br", "sw", "--", "set", "bridge", "sw", "datapath_type=netdev",
+                        "protocols=OpenFlow13", "fail_mode=secure")
+
+    @staticmethod
+    def _wait_for(path):
+        deadline = time.monotonic() + 10
+        while not path.exists():
+            if time.monotonic() > deadline:
+                raise LabError(f"Open vSwitch did not make {path.name} within 10 s")
+            time.sleep(0.02)
+
+    def _vsctl(self, side, *arguments):
+        return self._command(side, "ovs-vsctl", "--timeout=10", f"--db={self._database(side)}",
+                             *arguments)
+
+    def _ofctl(self, side, *arguments):
+        target = f"unix:{self.place}/ovs-{side}/sw.mgmt"
+        return self._command(side, "ovs-ofctl", "-O", "OpenFlow13", arguments[0], target,
+                             *arguments[1:])
+
+    def attach(self, side, host, device, port):
+        switch = self.host(side)
+        run("ip", "link", "add", port, "netns", switch, "type", "veth", "peer", "name", device,
+            "netns", host)
+        run("ip", "link", "set", port, "up", inside=switch)
+        self._vsctl(side, "add-port", "sw", port, "--", "set", "interface", port,
+                    f"ofport_request={self._number(side, port)}")
+
+    @staticmethod
+    def _number(side, port):
+        return PORTS.get(port) or 10 + ENDS[side].index(port)
+
+    def ready(self):
+        for side in ("client", "server"):
+            self._group(side, "primary")
+            self._ofctl(side, "add-flow", f"priority=10,dl_dst={MAC[side]},actions=group:1")
+            for name in ENDS[side]:
+                words = run("ip", "-o", "link", "show", "eth0", inside=name).split()
+                self._ofctl(side, "add-flow",
+                            f"priority=10,dl_dst={words[words.index('link/ether') + 1]},"
+                            f"actions=output:{self._number(side, name)}")
+
+    def _group(self, side, first, verb="add-group"):
+        order = [first, "minion" if first == "primary" else "primary"]
+        buckets = ",".join(f"bucket=watch_port:{PORTS[box]},actions=output:{PORTS[box]}"
+                           for box in order)
+        self._ofctl(side, verb, f"group_id=1,type=ff,{buckets}")
+
+    def steer(self, box):
+        for side in ("client", "server"):
+            self._group(side, box, "mod-group")
+
+    def link(self, box, state):
+        for side in ("client", "server"):
+            run("ip", "link", "set", box, state, inside=self.host(side))
+
+    def stop(self):
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait()

@@ -1,0 +1,158 @@
+"""What a person reads: a table for the terminal, and a page with plots that needs no network."""
+import html as escape
+import io
+import statistics
+
+from .load import ERRORS
+
+COLUMNS = [("scenario", 10), ("failed", 14), ("connect", 8), ("read", 8), ("write", 6),
+           ("timeout", 8), ("hung", 6), ("requests/s", 11), ("p50 ms", 8), ("p99 ms", 8),
+           ("CPU of sync", 12)]
+
+
+def failed(result):
+    return sum(result[kind] for kind in ERRORS) + result["hung"]
+
+
+def mean_and_deviation(values):
+    mean = statistics.fmean(values)
+    return mean, statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def summary(outcome):
+    """One line for each scenario, in the order that they were asked for."""
+    lines = []
+    for name in outcome["options"]["scenarios"]:
+        runs = [result for result in outcome["results"] if result["scenario"] == name]
+        if not runs:
+            continue
+        line = {"scenario": name, "runs": len(runs),
+                "failed": mean_and_deviation([failed(run) for run in runs])}
+        for key in (*ERRORS, "hung", "requests_per_s", "p50_us", "p99_us", "cpu_cores"):
+            line[key] = statistics.fmean([run[key] for run in runs])
+        lines.append(line)
+    return lines
+
+
+def removed(lines):
+    """The share of Fail's excess over Clean that Failover has not; None when there is no excess."""
+    by_name = {line["scenario"]: line["failed"][0] for line in lines}
+    if not {"clean", "fail", "failover"} <= by_name.keys():
+        return None
+    excess = by_name["fail"] - by_name["clean"]
+    if excess <= 0:
+        return None
+    return 1 - (by_name["failover"] - by_name["clean"]) / excess
+
+
+def rows(lines):
+    for line in lines:
+        mean, deviation = line["failed"]
+        yield [line["scenario"].capitalize(),
+               f"{mean:.0f}" + (f" ({deviation:.0f})" if line["runs"] > 1 else ""),
+               *(f"{line[kind]:.0f}" for kind in (*ERRORS, "hung")),
+               f"{line['requests_per_s']:.0f}", f"{line['p50_us'] / 1000:.1f}",
+               f"{line['p99_us'] / 1000:.1f}",
+               f"{line['cpu_cores']:.3f} core" if line["scenario"] in ("copied", "failover")
+               else "-"]
+
+
+def remarks(outcome, lines):
+    options = outcome["options"]
+    share = removed(lines)
+    if share is not None:
+        yield f"Of the failures that the failover causes, {100 * share:.1f} % are gone."
+    by_name = {line["scenario"]: line for line in lines}
+    if {"clean", "copied"} <= by_name.keys() and by_name["clean"]["requests_per_s"] > 0:
+        ratio = by_name["copied"]["requests_per_s"] / by_name["clean"]["requests_per_s"]
+        yield f"Requests with synchronisation over those without: {ratio:.3f}."
+    yield (f"{options['connections']} connections, object {options['object']}"
+           + (", a connection for each request" if options["close"] else "")
+           + (f", {options['think']} ms think time" if options["think"] else ", closed loop")
+           + f"; {options['duration']} s; the primary's links go down for {options['outage']:g} s "
+           f"each {options['period']:g} s; switch: {options['switch']}; sync: "
+           f"{options['sync']}.")
+    yield ("Failed = connect + read + write + time-out as wrk counts them, and hung: established "
+           f"and silent for more than {outcome['silent_ms'] / 1000:g} s.")
+    machine = outcome["machine"]
+    yield (f"{machine['cores']} x {machine['cpu']}, Linux {machine['kernel']}; clients, servers, "
+           "switches and both boxes share it.")
+
+
+def text(outcome):
+    lines = summary(outcome)
+    out = ["  ".join(f"{name:>{width}}" for name, width in COLUMNS)]
+    for row in rows(lines):
+        out.append("  ".join(f"{cell:>{width}}" for cell, (_, width) in zip(row, COLUMNS)))
+    out.append("")
+    out.extend(remarks(outcome, lines))
+    return "\n".join(out)
+
+
+def plot(outcome):
+    """Throughput and resets over time, the first run of each scenario; an SVG as text."""
+    import matplotlib
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    runs = {}
+    for result in outcome["results"]:
+        runs.setdefault(result["scenario"], result)
+    names = [name for name in outcome["options"]["scenarios"] if name in runs]
+    figure, axes = pyplot.subplots(len(names), 1, figsize=(9, 1.9 * len(names)), sharex=True,
+                                   squeeze=False, constrained_layout=True)
+    top = max((point[1] for run in runs.values() for point in run["series"]), default=1) * 1.1
+    most = max((point[2] for run in runs.values() for point in run["series"]), default=1) or 1
+    for (axis,), name in zip(axes, names):
+        run = runs[name]
+        times = [point[0] for point in run["series"]]
+        axis.plot(times, [point[1] for point in run["series"]], color="#1f6f8b", linewidth=1)
+        axis.set_ylim(0, top)
+        axis.set_ylabel("MB/s")
+        axis.set_title(f"{name.capitalize()}: {failed(run)} failed", loc="left", fontsize=10)
+        right = axis.twinx()
+        right.bar(times, [point[2] for point in run["series"]], width=0.1, color="#c0392b")
+        right.set_ylim(0, most * 1.1)
+        right.set_ylabel("resets")
+        ends = [event["at"] for event in run["faults"] if event["what"] == "return"]
+        for event in run["faults"]:
+            if event["what"] == "fail":
+                end = next((at for at in ends if at > event["at"]), times[-1] if times else 0)
+                axis.axvspan(event["at"], end, color="#f5d7b5", alpha=0.6, linewidth=0)
+    axes[-1][0].set_xlabel("seconds; shaded: the primary is away")
+    image = io.StringIO()
+    figure.savefig(image, format="svg", metadata={"Date": None})
+    pyplot.close(figure)
+    svg = image.getvalue()
+    return svg[svg.index("<svg"):]
+
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>MiMi: the WEB experiment</title><style>
+body {{ font: 15px/1.5 sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222 }}
+table {{ border-collapse: collapse }} th, td {{ padding: .25em .7em; text-align: right }}
+th {{ border-bottom: 2px solid #888; font-weight: 600 }} td {{ border-bottom: 1px solid #ddd }}
+th:first-child, td:first-child {{ text-align: left }} svg {{ width: 100%; height: auto }}
+</style></head><body>
+<h1>MiMi: the WEB experiment</h1>
+<p>Clients fetch objects from web servers through a load balancer that dies and comes back.
+What matters is how many connections die with it.</p>
+<table><tr>{head}</tr>
+{body}
+</table>
+{remarks}
+<h2>Over time</h2>
+{plot}
+<p>{when}. Machine-readable: results.json beside this page.</p>
+</body></html>
+"""
+
+
+def html(outcome):
+    lines = summary(outcome)
+    return PAGE.format(
+        head="".join(f"<th>{escape.escape(name)}</th>" for name, _ in COLUMNS),
+        body="\n".join("<tr>" + "".join(f"<td>{escape.escape(cell)}</td>" for cell in row) + "</tr>"
+                       for row in rows(lines)),
+        remarks="\n".join(f"<p>{escape.escape(line)}</p>" for line in remarks(outcome, lines)),
+        plot=plot(outcome), when=escape.escape(outcome["when"]))
