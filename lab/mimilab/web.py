@@ -34,7 +34,8 @@ def add_arguments(parser):
     add = parser.add_argument
     add("--quick", action="store_true", help="one run of each scenario, 20 s each")
     add("--scenarios", default="clean,copied,fail,failover", help="which, comma separated")
-    add("--sync", choices=SYNCS, default="conntrackd", help="what synchronises (default: %(default)s)")
+    add("--sync", choices=SYNCS, default="conntrackd",
+        help="what synchronises (default: %(default)s)")
     add("--switch", choices=SWITCHES, default="bridge", help="(default: %(default)s)")
     add("--connections", type=int, default=1000, help="in all (default: %(default)s)")
     add("--duration", type=int, help="of a run, in seconds (default: 30)")

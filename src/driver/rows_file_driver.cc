@@ -208,13 +208,13 @@ absl::Status FileDriver::Reload() {
   };
   for (const auto& [key, row] : before) {
     if (!rows_.contains(key)) {
-      add([&] { return builder_.Erase(key); });
+      add([this, &gone = key] { return builder_.Erase(gone); });
     }
   }
   for (const auto& [key, row] : rows_) {
     const auto old = before.find(key);
     if (old == before.end() || old->second != row) {
-      add([&] { return builder_.Put(row); });
+      add([this, &changed = row] { return builder_.Put(changed); });
     }
   }
   if (!builder_.empty()) {

@@ -61,8 +61,7 @@ class Injector {
     std::uint32_t touched_below = 0;
   };
 
-  Injector(KernelTable& table, HeldFlows& held, std::uint32_t closing_mark)
-      : table_(table), held_(held), closing_mark_(closing_mark) {}
+  Injector(KernelTable& table, HeldFlows& held) : table_(table), held_(held) {}
 
   void set_limits(const Limits& limits) { limits_ = limits; }
   const Limits& limits() const { return limits_; }
@@ -111,7 +110,6 @@ class Injector {
 
   KernelTable& table_;
   HeldFlows& held_;
-  std::uint32_t closing_mark_;
   Limits limits_;
   bool traffic_here_ = false;
   std::vector<Job> jobs_;

@@ -34,7 +34,7 @@ NetfilterMinionImpl::NetfilterMinionImpl(NetfilterMinionOptions options, Loop& l
       refresh_walk_(std::move(refresh)),
       log_(options_.log),
       held_(std::random_device()()),
-      injector_(*table_, held_, options_.closing_mark) {
+      injector_(*table_, held_) {
 }
 
 NetfilterMinionImpl::~NetfilterMinionImpl() {
