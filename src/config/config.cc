@@ -7,7 +7,8 @@
 #include <fmt/core.h>
 
 #include "src/base/status.h"
-#include "src/base/suggest.h"
+#include "src/config/chapters.h"
+#include "src/config/read_kind.h"
 #include "src/config/values.h"
 #include "src/state/schema_text.h"
 
@@ -27,49 +28,6 @@ bool IsName(std::string_view text) {
          });
 }
 
-template <class T>
-std::string KnownKinds(std::span<const Kind<T>> kinds, std::vector<std::string_view>* names) {
-  for (const Kind<T>& kind : kinds) {
-    names->push_back(kind.name);
-  }
-  return names->empty() ? "none" : Listed(*names);
-}
-
-// Finds the kind, reads its section. `name` is what the file said, under `key`.
-template <class T>
-Part<T> ReadKind(Section& section, std::string_view key, const std::string& name,
-                 std::span<const Kind<T>> kinds, ReadContext context) {
-  Part<T> part;
-  part.kind = name;
-  part.path = section.path();
-  part.place = section.PlaceOf(key);
-  const auto kind = std::ranges::find(kinds, name, &Kind<T>::name);
-  if (kind == kinds.end() || kind->read == nullptr) {
-    std::vector<std::string_view> names;
-    const std::string known = KnownKinds(kinds, &names);
-    section.Refuse(key, kind != kinds.end()
-                            ? fmt::format("\"{}\": {}", name, kind->summary)
-                            : fmt::format("unknown {} \"{}\"{}; this program knows {}", key,
-                                          Shortened(name), DidYouMean(name, names), known));
-    section.Abandon();
-    return part;
-  }
-  context.needs = &part.needs;
-  part.build = kind->read(section, context);
-  return part;
-}
-
-template <class T>
-std::optional<Part<T>> ReadPart(Section& section, std::span<const Kind<T>> kinds,
-                                const ReadContext& context) {
-  std::string name;
-  if (!section.Require("kind") || !section.Read("kind", &name)) {
-    section.Abandon();
-    return std::nullopt;
-  }
-  return ReadKind(section, "kind", name, kinds, context);
-}
-
 class Reader {
  public:
   Reader(Section& root, Config& config, const Kinds& kinds, Problems& problems)
@@ -84,9 +42,9 @@ class Reader {
     ReadStore();
     ReadBox("primary", Side::kPrimary, &config_.primary);
     ReadBox("minion", Side::kMinion, &config_.minion);
-    ReadManager();
+    ReadManager(root_, kinds_, context_, &config_);
     ReadSurfaces();
-    ReadRoles(chosen);
+    ReadRoles(root_, chosen, &config_);
   }
 
  private:
@@ -189,87 +147,6 @@ class Reader {
     }
   }
 
-  void ReadManager() {
-    Section* const section = root_.Child("manager");
-    Section* const steering = root_.Child("steering");
-    const std::vector<Section*> liveness = root_.Children("liveness");
-    if (steering != nullptr) {
-      steering_ = ReadPart(*steering, kinds_.steerings, context_);
-      // Every process of the pair has to know whether the boxes share their claims.
-      config_.engine.shared_claims = steering_ && steering_->kind == "passive";
-    }
-    std::vector<Part<Liveness>> watchers;
-    for (Section* const watcher : liveness) {
-      ReadLiveness(*watcher, &watchers);
-    }
-    if (section == nullptr) {
-      if (!liveness.empty()) {
-        problems_.Add(liveness.front()->place(), "liveness",
-                      "is for a manager, but there is no section [manager]");
-      }
-      return;
-    }
-    ManagerConfig& manager = config_.manager.emplace();
-    manager.steering = std::move(steering_);
-    manager.liveness = std::move(watchers);
-    ReadManagerOptions(*section, &manager);
-    if (steering == nullptr) {
-      problems_.Add(section->place(), "manager",
-                    "needs a section [steering] that says how traffic is moved");
-    }
-  }
-
-  void ReadManagerOptions(Section& section, ManagerConfig* manager) {
-    ManagerOptions& options = manager->options;
-    section.Read("node", &options.node);
-    section.Read("lease_ttl", &options.lease_ttl, std::chrono::milliseconds(100));
-    section.Read("step_timeout", &options.step_timeout);
-    section.Read("short_tail", &options.short_tail);
-    section.Read("restore_without_state", &options.restore_without_state);
-    section.Read("source_silence", &options.source_silence, Duration::zero());
-    section.Read("sole", &options.sole);
-    section.Read("liveness_priority", &config_.liveness_priority, 0, 99);
-    ReadDownWhen(section, manager);
-    std::string policy = "immediate";
-    section.Read("policy", &policy);
-    manager->policy =
-        ReadKind<FailoverPolicy>(section, "policy", policy, kinds_.policies, context_);
-  }
-
-  static void ReadDownWhen(Section& section, ManagerConfig* manager) {
-    const Node* const node = section.Raw("down_when");
-    if (node == nullptr) {
-      return;
-    }
-    if (node->kind == Node::Kind::kText && (node->text == "any" || node->text == "all")) {
-      manager->down_when = node->text == "any" ? 1 : 0;
-      return;
-    }
-    const bool is_count = node->kind == Node::Kind::kInteger && !node->negative &&
-                          node->magnitude >= 1 &&
-                          node->magnitude <= std::max<std::size_t>(1, manager->liveness.size());
-    if (!is_count) {
-      section.Refuse("down_when",
-                     fmt::format("expected \"any\", \"all\", or how many of the {} [[liveness]] "
-                                 "have to agree",
-                                 manager->liveness.size()));
-      return;
-    }
-    manager->down_when = static_cast<int>(node->magnitude);
-  }
-
-  void ReadLiveness(Section& section, std::vector<Part<Liveness>>* parts) {
-    constexpr Choice<Side> kBoxes[] = {{"primary", Side::kPrimary}, {"minion", Side::kMinion}};
-    ReadContext context = context_;
-    section.Read("box", &context.side, std::span<const Choice<Side>>(kBoxes));
-    context.node = context.side == Side::kPrimary ? config_.primary.node : config_.minion.node;
-    std::optional<Part<Liveness>> part = ReadPart(section, kinds_.liveness, context);
-    if (part) {
-      part->side = context.side;
-      parts->push_back(*std::move(part));
-    }
-  }
-
   void ReadSurfaces() {
     if (Section* const control = root_.Child("control"); control != nullptr) {
       control->Read("socket", &config_.control.socket);
@@ -297,74 +174,11 @@ class Reader {
     }
   }
 
-  void ReadRoles(Roles chosen) {
-    const auto configured = [this](const BoxConfig& box, Role role) {
-      if (!box.drivers.empty() || !box.minions.empty()) {
-        config_.configured = static_cast<Roles>(config_.configured | static_cast<Roles>(role));
-      }
-    };
-    configured(config_.primary, Role::kDriver);
-    configured(config_.minion, Role::kMinion);
-    if (config_.manager) {
-      config_.configured =
-          static_cast<Roles>(config_.configured | static_cast<Roles>(Role::kManager));
-    }
-    config_.roles = config_.configured;
-    std::vector<std::string> words;
-    if (root_.Read("roles", &words)) {
-      config_.roles = ParseRoles(words);
-    }
-    if (chosen != 0) {
-      config_.roles = chosen;
-    }
-    if (!problems_.empty()) {
-      return;  // a section with a mistake may be the one that is missing
-    }
-    if (config_.configured == 0) {
-      problems_.Add(Place{}, "", "nothing to run: needs [primary.driver], [minion] or [manager]");
-    }
-    for (const Role role : kAllRoles) {
-      if (Has(config_.roles, role) && !Has(config_.configured, role)) {
-        problems_.Add(root_.PlaceOf("roles"), "roles",
-                      fmt::format("\"{}\" is to run here, but the file has nothing for it: {}",
-                                  RoleName(role), Missing(role)));
-      }
-    }
-  }
-
-  static std::string_view Missing(Role role) {
-    switch (role) {
-      case Role::kDriver:
-        return "[primary.driver]";
-      case Role::kMinion:
-        return "[minion] with a kind";
-      case Role::kManager:
-        return "[manager]";
-    }
-    return "";
-  }
-
-  Roles ParseRoles(const std::vector<std::string>& words) {
-    Roles roles = 0;
-    constexpr std::string_view kNames[] = {"driver", "minion", "manager"};
-    for (const std::string& word : words) {
-      const std::optional<Role> role = RoleNamed(word);
-      if (!role) {
-        root_.Refuse("roles", fmt::format("unknown role \"{}\"{}; expected {}", Shortened(word),
-                                          DidYouMean(word, kNames), Listed(kNames)));
-        continue;
-      }
-      roles = static_cast<Roles>(roles | static_cast<Roles>(*role));
-    }
-    return roles == 0 ? config_.configured : roles;
-  }
-
   Section& root_;
   Config& config_;
   const Kinds& kinds_;
   Problems& problems_;
   ReadContext context_;
-  std::optional<Part<Steering>> steering_;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Names in configurations: roles, tables, URLs.
+// Names in configurations: tables, URLs.
 
 #include <fmt/core.h>
 
@@ -9,38 +9,6 @@
 #include "src/config/values.h"
 
 namespace mimi::config {
-
-std::string_view RoleName(Role role) {
-  switch (role) {
-    case Role::kDriver:
-      return "driver";
-    case Role::kMinion:
-      return "minion";
-    case Role::kManager:
-      return "manager";
-  }
-  return "?";
-}
-
-std::optional<Role> RoleNamed(std::string_view name) {
-  for (const Role role : kAllRoles) {
-    if (RoleName(role) == name) {
-      return role;
-    }
-  }
-  return std::nullopt;
-}
-
-std::string RolesText(Roles roles) {
-  std::string text;
-  for (const Role role : kAllRoles) {
-    if (Has(roles, role)) {
-      text += text.empty() ? "" : "+";
-      text += RoleName(role);
-    }
-  }
-  return text;
-}
 
 std::string WithoutPassword(std::string_view url) {
   const std::size_t slashes = url.find("://");
