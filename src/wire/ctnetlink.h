@@ -13,8 +13,8 @@
 //   AppendCtUpdate(writer, entry, kCtTimeout | kCtProtocolState, sequence);
 //   AppendCtDelete(writer, entry.orig, entry.zone, id, sequence);
 //
-// Source and destination of a tuple stand as in the packet. Of ICMP and ICMPv6 the source port is the
-// identifier, and the destination port type << 8 | code; a reply tuple has the answer's type.
+// Source and destination of a tuple stand as in the packet. Of ICMP and ICMPv6 the source port is
+// the identifier, and the destination port type << 8 | code; a reply tuple has the answer's type.
 //
 // Threads: functions without state.
 
@@ -153,9 +153,9 @@ CtRefusal ParseCtMessage(const NetlinkMessage& message, CtMessage* out);
 void AppendCtCreate(NetlinkWriter& writer, const CtEntry& entry, std::uint32_t sequence,
                     std::uint16_t flags = 0);
 
-/// IPCTNL_MSG_CT_NEW, REPLACE: changes `what` (of kCtStatus, kCtTimeout, kCtMark, kCtProtocolState) of
-/// the entry with this original tuple. The kernel cannot change a translation (EOPNOTSUPP): that is
-/// delete and create.
+/// IPCTNL_MSG_CT_NEW, REPLACE: changes `what` (of kCtStatus, kCtTimeout, kCtMark, kCtProtocolState)
+/// of the entry with this original tuple. The kernel cannot change a translation (EOPNOTSUPP): that
+/// is delete and create.
 void AppendCtUpdate(NetlinkWriter& writer, const CtEntry& entry, std::uint32_t what,
                     std::uint32_t sequence, std::uint16_t flags = 0);
 
@@ -164,12 +164,11 @@ void AppendCtDelete(NetlinkWriter& writer, const CtTuple& orig, std::uint16_t zo
                     std::optional<std::uint32_t> id, std::uint32_t sequence,
                     std::uint16_t flags = 0);
 
-/// IPCTNL_MSG_CT_GET of one entry; answered by a message for ParseCtMessage.
-void AppendCtGet(NetlinkWriter& writer, const CtTuple& orig, std::uint16_t zone,
+/// IPCTNL_MSG_CT_GET of the entry that has this tuple as its original one, or as its reply: whose
+/// translation it is. Answered by a message for ParseCtMessage.
+enum class CtHalf : std::uint8_t { kOrig, kReply };
+void AppendCtGet(NetlinkWriter& writer, CtHalf half, const CtTuple& tuple, std::uint16_t zone,
                  std::uint32_t sequence);
-/// The same by the reply tuple: whose translation it is.
-void AppendCtGetByReply(NetlinkWriter& writer, const CtTuple& reply, std::uint16_t zone,
-                        std::uint32_t sequence);
 
 /// IPCTNL_MSG_CT_GET of all entries, both families, all zones. With a mask other than 0 only those
 /// with (mark & mask) == value.
@@ -179,19 +178,21 @@ struct CtMarkFilter {
 };
 void AppendCtDump(NetlinkWriter& writer, std::uint32_t sequence, CtMarkFilter filter = {});
 
-/// Appends the message that ParseCtMessage reads: what the kernel would send. For tests and fuzzers.
+/// Appends the message that ParseCtMessage reads: what the kernel would send. For tests and
+/// fuzzers.
 void AppendCtMessage(NetlinkWriter& writer, const CtMessage& message);
 
 // Flow (mimi/flow.h) and entry.
 
 /// What a flow row says of an entry. Of ICMP reply_sport is the identifier that the responder sees,
 /// reply_dport the type and code of its answer. `mark_mask` takes off bits that are not the
-/// operator's. idle_timeout is not set: only an event has the whole of it. REQUIRES: kCtOrig, kCtReply.
+/// operator's. idle_timeout is not set: only an event has the whole of it. REQUIRES: kCtOrig,
+/// kCtReply.
 Flow FlowFromCt(const CtEntry& entry, std::uint32_t mark_mask = ~std::uint32_t{0});
 
-/// The entry that carries a flow on: CONFIRMED, and SEEN_REPLY | ASSURED unless the flow is kNew; TCP
-/// in its state (ESTABLISHED if the row does not know) with BE_LIBERAL | WINDOW_SCALE | SACK_PERM
-/// in both directions, SCTP ESTABLISHED with its tags; mark and zone. The time-out is the
+/// The entry that carries a flow on: CONFIRMED, and SEEN_REPLY | ASSURED unless the flow is kNew;
+/// TCP in its state (ESTABLISHED if the row does not know) with BE_LIBERAL | WINDOW_SCALE |
+/// SACK_PERM in both directions, SCTP ESTABLISHED with its tags; mark and zone. The time-out is the
 /// caller's to set.
 CtEntry CtFromFlow(const Flow& flow);
 

@@ -85,8 +85,9 @@ void PutNat(NetlinkWriter& writer, std::uint16_t type, const Ip& ip,
   writer.EndNest(nat);
 }
 
-// Both halves, also where nothing is translated: a half that is left to the kernel gets another port
-// when the tuple is taken, silently, and the connection dies. Said exactly, it is refused (EEXIST).
+// Both halves, also where nothing is translated: a half that is left to the kernel gets another
+// port when the tuple is taken, silently, and the connection dies. Said exactly, it is refused
+// (EEXIST).
 void PutTranslation(NetlinkWriter& writer, const CtEntry& entry) {
   const bool ports = HasPorts(entry.orig.protocol);
   // An identifier stands as source port in both directions, and belongs to the initiator.
@@ -162,8 +163,8 @@ CtTuple CtTuple::Inverse() const {
   if (!is_icmp()) {
     return inverse;
   }
-  // The kernel's own table of questions and answers (invmap of nf_conntrack_proto_icmp[v6].c); what is
-  // in no pair stands for itself.
+  // The kernel's own table of questions and answers (invmap of nf_conntrack_proto_icmp[v6].c); what
+  // is in no pair stands for itself.
   const auto type = static_cast<std::uint8_t>(dport >> 8);
   std::uint8_t answer = type;
   if (protocol == 1) {
@@ -220,18 +221,10 @@ void AppendCtDelete(NetlinkWriter& writer, const CtTuple& orig, std::uint16_t zo
   writer.End();
 }
 
-void AppendCtGet(NetlinkWriter& writer, const CtTuple& orig, std::uint16_t zone,
+void AppendCtGet(NetlinkWriter& writer, CtHalf half, const CtTuple& tuple, std::uint16_t zone,
                  std::uint32_t sequence) {
-  BeginRequest(writer, IPCTNL_MSG_CT_GET, 0, sequence, FamilyOf(orig));
-  PutTuple(writer, CTA_TUPLE_ORIG, orig);
-  PutZone(writer, zone);
-  writer.End();
-}
-
-void AppendCtGetByReply(NetlinkWriter& writer, const CtTuple& reply, std::uint16_t zone,
-                        std::uint32_t sequence) {
-  BeginRequest(writer, IPCTNL_MSG_CT_GET, 0, sequence, FamilyOf(reply));
-  PutTuple(writer, CTA_TUPLE_REPLY, reply);
+  BeginRequest(writer, IPCTNL_MSG_CT_GET, 0, sequence, FamilyOf(tuple));
+  PutTuple(writer, half == CtHalf::kOrig ? CTA_TUPLE_ORIG : CTA_TUPLE_REPLY, tuple);
   PutZone(writer, zone);
   writer.End();
 }

@@ -8,9 +8,9 @@
 //   if (flows.size() > limit) { Remove(flows.Oldest()->key); }
 //
 // The kernel is the truth, this is a guess about it that saves a question: whether a Put makes an
-// entry or changes one, and whether the change can be made in place. What it gets wrong the kernel's
-// answer tells. It also knows the order of the last Puts, which is the order in which rows are given
-// up when the kernel's table is near its end. About 70 bytes per flow.
+// entry or changes one, and whether the change can be made in place. What it gets wrong the
+// kernel's answer tells. It also knows the order of the last Puts, which is the order in which rows
+// are given up when the kernel's table is near its end. About 70 bytes per flow.
 //
 // Threads: one at a time. Lifetime: a Held is valid until it is forgotten.
 

@@ -135,7 +135,7 @@ absl::Status Injector::Look() {
   table_.Begin();
   for (Job& job : jobs_) {
     if (job.look) {
-      job.request = table_.Get(job.entry.orig, job.entry.zone);
+      job.request = table_.Get(CtHalf::kOrig, job.entry.orig, job.entry.zone);
     }
   }
   return table_.Exchange();
@@ -272,7 +272,7 @@ absl::Status Injector::Resolve() {
   table_.Begin();
   for (Job* job : failed) {
     held_.Forget(job->key);
-    job->request = table_.Get(job->entry.orig, job->entry.zone);
+    job->request = table_.Get(CtHalf::kOrig, job->entry.orig, job->entry.zone);
   }
   if (absl::Status status = table_.Exchange(); !status.ok()) {
     return status;
@@ -314,7 +314,7 @@ absl::Status Injector::FreeTuples(std::vector<Job*>& blocked) {
   }
   table_.Begin();
   for (Job* job : blocked) {
-    job->request = table_.GetByReply(job->entry.reply, job->entry.zone);
+    job->request = table_.Get(CtHalf::kReply, job->entry.reply, job->entry.zone);
   }
   if (absl::Status status = table_.Exchange(); !status.ok()) {
     return status;

@@ -2,8 +2,8 @@
 #define MIMI_SRC_MINION_NETFILTER_KERNEL_GAUGES_H_
 
 // KernelGauges: how full the connection tracking table of a namespace is, and whether its sysctls
-// still are what standby wants. The files stay open: reading one again is one system call, and needs
-// no visit to the namespace.
+// still are what standby wants. The files stay open: reading one again is one system call, and
+// needs no visit to the namespace.
 //
 // Threads: one at a time.
 

@@ -62,13 +62,8 @@ std::size_t KernelTable::Delete(const CtTuple& orig, std::uint16_t zone,
   return Added();
 }
 
-std::size_t KernelTable::Get(const CtTuple& orig, std::uint16_t zone) {
-  AppendCtGet(writer_, orig, zone, NextSequence());
-  return Added();
-}
-
-std::size_t KernelTable::GetByReply(const CtTuple& reply, std::uint16_t zone) {
-  AppendCtGetByReply(writer_, reply, zone, NextSequence());
+std::size_t KernelTable::Get(CtHalf half, const CtTuple& tuple, std::uint16_t zone) {
+  AppendCtGet(writer_, half, tuple, zone, NextSequence());
   return Added();
 }
 

@@ -6,7 +6,7 @@
 //
 //   table.Begin();
 //   const std::size_t made = table.Create(entry);
-//   const std::size_t seen = table.Get(tuple, zone);
+//   const std::size_t seen = table.Get(CtHalf::kOrig, tuple, zone);
 //   absl::Status status = table.Exchange();
 //   if (table.error(made) == EEXIST) { … }
 //   if (table.found(seen) != nullptr) { … }
@@ -43,8 +43,7 @@ class KernelTable {
   std::size_t Create(const CtEntry& entry);
   std::size_t Update(const CtEntry& entry, std::uint32_t what);
   std::size_t Delete(const CtTuple& orig, std::uint16_t zone, std::optional<std::uint32_t> id);
-  std::size_t Get(const CtTuple& orig, std::uint16_t zone);
-  std::size_t GetByReply(const CtTuple& reply, std::uint16_t zone);
+  std::size_t Get(CtHalf half, const CtTuple& tuple, std::uint16_t zone);
   std::size_t bytes() const { return writer_.size(); }
   std::size_t size() const { return ends_.size(); }
 

@@ -22,8 +22,8 @@ namespace mimi::internal {
 
 class Originals {
  public:
-  /// Of one pair in one namespace. What was saved before the machine started, or in a namespace that
-  /// is gone, counts as not there.
+  /// Of one pair in one namespace. What was saved before the machine started, or in a namespace
+  /// that is gone, counts as not there.
   /// Errors: FailedPrecondition (the directory or file cannot be read, or is not ours).
   static absl::StatusOr<Originals> Load(const std::string& directory, const std::string& pair,
                                         std::uint64_t name_space);

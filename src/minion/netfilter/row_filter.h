@@ -3,8 +3,9 @@
 
 // RowFilter: which entries of the kernel's table can be rows.
 //
-// Not those of the box's own sockets, which no other box can go on with; not TCP before it is assured
-// or while it closes; nothing that hangs on a helper, an expectation or an adjusted sequence.
+// Not those of the box's own sockets, which no other box can go on with; not TCP before it is
+// assured or while it closes; nothing that hangs on a helper, an expectation or an adjusted
+// sequence.
 //
 // Threads: one at a time.
 

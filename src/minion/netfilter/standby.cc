@@ -41,8 +41,8 @@ std::string InterfaceMatch(const std::vector<std::string>& interfaces) {
   return fmt::format("iifname {{ {} }}", set);
 }
 
-// Sees that `originals` knows what to put back for each sysctl. What stands there and is not what we
-// want is an original, whatever was saved before: somebody has changed it since.
+// Sees that `originals` knows what to put back for each sysctl. What stands there and is not what
+// we want is an original, whatever was saved before: somebody has changed it since.
 absl::Status Remember(const Wanted& wanted, Originals* originals) {
   const std::string name(wanted.sysctl);
   const absl::StatusOr<std::string> seen = ReadSysctl(name);
@@ -113,8 +113,8 @@ std::string StandbyTable(const NetfilterMinionOptions& options) {
 }
 
 std::string StandbyRules(const NetfilterMinionOptions& options) {
-  // Conntrack looks at a packet at priority -200; -140 is after it and after what drivers hang in at
-  // mangle (-150), and before any translation.
+  // Conntrack looks at a packet at priority -200; -140 is after it and after what drivers hang in
+  // at mangle (-150), and before any translation.
   return fmt::format(
       "table inet {0} {{}}\n"
       "delete table inet {0}\n"
