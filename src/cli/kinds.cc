@@ -11,6 +11,11 @@ constexpr Kind<StateStore> kStores[] = {
 };
 
 constexpr Kind<Driver> kDrivers[] = {
+#if MIMI_CLI_NETFILTER
+    {"conntrack", "the Linux kernel's connection tracking", ReadConntrackDriver},
+#else
+    {"conntrack", "built without MIMI_WITH_NETFILTER", nullptr},
+#endif
     {"rows_file", "rows that stand in a file, as JSON", ReadRowsFileDriver},
 };
 

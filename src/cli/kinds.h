@@ -30,6 +30,9 @@ config::Build<StateStore> ReadFileStore(config::Section& section, config::ReadCo
 // kinds/rows_file.cc
 config::Build<Driver> ReadRowsFileDriver(config::Section& section, config::ReadContext& context);
 
+// kinds/conntrack.cc
+config::Build<Driver> ReadConntrackDriver(config::Section& section, config::ReadContext& context);
+
 // kinds/table.cc
 config::Build<Minion> ReadTableMinion(config::Section& section, config::ReadContext& context);
 

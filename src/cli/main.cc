@@ -104,7 +104,7 @@ void AddMinion(CLI::App& app, Arguments* arguments, int* code) {
   CLI::App* const minion = app.add_subcommand("minion", "what a minion leaves behind");
   minion->require_subcommand(1);
   CLI::App* const remove = minion->add_subcommand(
-      "remove", "undo all that the netfilter minion of a pair has set up on this host");
+      "remove", "undo all that a pair's netfilter minion and conntrack driver have set up here");
   MinionRemoveOptions* const options = &arguments->remove;
   remove->add_option("PAIR", options->pair, "the pair's name")->required();
   remove->add_option("--socket", options->socket, "the control socket, to see that nobody runs");

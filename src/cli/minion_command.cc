@@ -7,6 +7,7 @@
 #include "src/cli/terminal.h"
 
 #if MIMI_CLI_NETFILTER
+#include "mimi/builtin/conntrack_driver.h"
 #include "mimi/builtin/netfilter_minion.h"
 #endif
 
@@ -30,8 +31,14 @@ int MinionRemoveCommand(const MinionRemoveOptions& options) {
     minion.state_directory = options.state_directory;
   }
   const absl::Status removed = RemoveNetfilterMinion(minion, options.force);
-  if (!removed.ok()) {
+  if (!removed.ok() && !absl::IsNotFound(removed)) {
     return Fail(removed);
+  }
+  // A box may have had a driver alone, or none.
+  const absl::Status rules = RemoveConntrackDriver(
+      {.pair = options.pair, .network_namespace = minion.network_namespace});
+  if (!rules.ok() && (!absl::IsNotFound(rules) || !removed.ok())) {
+    return Fail(removed.ok() ? rules : removed);
   }
   Print(fmt::format("{}: removed; this host is as it was before\n", options.pair));
   return kDone;

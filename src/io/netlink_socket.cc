@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "src/base/status.h"
 
@@ -58,6 +59,16 @@ absl::StatusOr<std::unique_ptr<NetlinkSocket>> NetlinkSocket::Open(NetlinkSocket
     made->vectors_[i].msg_hdr.msg_iovlen = 1;
   }
   return made;
+}
+
+absl::StatusOr<std::unique_ptr<NetlinkSocket>> NetlinkSocket::OpenIn(const NetworkNamespace& inside,
+                                                                     NetlinkSocketOptions options) {
+  absl::StatusOr<std::unique_ptr<NetlinkSocket>> socket;
+  const absl::Status entered = inside.Do([&] { socket = Open(std::move(options)); });
+  if (!entered.ok()) {
+    return entered;
+  }
+  return socket;
 }
 
 NetlinkSocket::~NetlinkSocket() = default;

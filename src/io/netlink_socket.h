@@ -27,6 +27,7 @@
 #include "absl/status/statusor.h"
 
 #include "src/base/unique_fd.h"
+#include "src/io/network_namespace.h"
 
 namespace mimi {
 
@@ -46,6 +47,9 @@ class NetlinkSocket {
   /// Errors: FailedPrecondition (rights, or a kernel without this protocol: said by name),
   /// ResourceExhausted (descriptors).
   static absl::StatusOr<std::unique_ptr<NetlinkSocket>> Open(NetlinkSocketOptions options);
+  /// The same in another network namespace.
+  static absl::StatusOr<std::unique_ptr<NetlinkSocket>> OpenIn(const NetworkNamespace& inside,
+                                                               NetlinkSocketOptions options);
   ~NetlinkSocket();
 
   int fd() const { return fd_.get(); }

@@ -1,5 +1,6 @@
 #include "src/io/network_namespace.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -8,7 +9,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <optional>
+#include <string_view>
 #include <thread>
 
 #include "src/base/status.h"
@@ -33,12 +37,29 @@ std::optional<Ip> AddressOf(const sockaddr* address) {
   return std::nullopt;
 }
 
-}  // namespace
-
-bool LocalAddresses::Contains(const Ip& ip) const {
-  const std::optional<Ipv4> v4 = ip.v4();
-  return (v4.has_value() && v4->octets[0] == 127) || addresses_.contains(ip.octets);
+std::uint32_t LongestTimeout() {
+  constexpr std::uint64_t kMost = 20 * 24 * 3600;
+  std::uint64_t longest = 0;
+  DIR* directory = opendir(kSysctls);
+  if (directory == nullptr) {
+    return 0;
+  }
+  while (const dirent* file = readdir(directory)) {
+    if (std::string_view(file->d_name).find("_timeout") == std::string_view::npos) {
+      continue;
+    }
+    const absl::StatusOr<std::string> text = ReadSysctl(file->d_name);
+    std::uint64_t value = 0;
+    if (text.ok()) {
+      std::from_chars(text->data(), text->data() + text->size(), value);
+    }
+    longest = std::max(longest, value);
+  }
+  closedir(directory);
+  return static_cast<std::uint32_t>(std::min(longest, kMost));
 }
+
+}  // namespace
 
 absl::StatusOr<NetworkNamespace> NetworkNamespace::Open(const std::string& name) {
   NetworkNamespace inside;
@@ -135,6 +156,15 @@ absl::Status WriteSysctl(const std::string& name, const std::string& value) {
                  std::strerror(errno));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::uint32_t> LongestConntrackTimeout(const NetworkNamespace& inside) {
+  std::uint32_t longest = 0;
+  const absl::Status entered = inside.Do([&] { longest = LongestTimeout(); });
+  if (!entered.ok()) {
+    return entered;
+  }
+  return longest;
 }
 
 }  // namespace mimi

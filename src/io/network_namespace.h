@@ -19,25 +19,13 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#include "mimi/types.h"
-
+#include "src/base/local_addresses.h"
 #include "src/base/unique_fd.h"
 
 namespace mimi {
-
-/// The addresses of the box itself.
-class LocalAddresses {
- public:
-  void Add(const Ip& ip) { addresses_.insert(ip.octets); }
-  bool Contains(const Ip& ip) const;
-
- private:
-  absl::flat_hash_set<std::array<std::uint8_t, 16>> addresses_;
-};
 
 class NetworkNamespace {
  public:
@@ -67,6 +55,8 @@ class NetworkNamespace {
 /// Of /proc/sys/net/netfilter, in the calling thread's namespace. Errors: NotFound, FailedPrecondition.
 absl::StatusOr<std::string> ReadSysctl(const std::string& name);
 absl::Status WriteSysctl(const std::string& name, const std::string& value);
+/// The longest time-out of all protocols, in seconds, 20 days at most.
+absl::StatusOr<std::uint32_t> LongestConntrackTimeout(const NetworkNamespace& inside);
 
 }  // namespace mimi
 

@@ -30,6 +30,7 @@
 /// **Time-outs.** On standby nothing refreshes an entry, so it gets `standby_timeout`, longer than
 /// any protocol's own, and is refreshed before that runs out. The first packet that passes here
 /// gives it back to the kernel's own time-outs; Retire starts a round that takes them over again.
+/// What is the box's own, and only rests here, gets 24 days, by which a driver beside it knows it.
 /// So the time-out also tells whether an entry has seen traffic here. One that has is not ended by
 /// what the other box says while this one is active: an end that comes late must not cut the
 /// successor of its tuple (`mimi_netfilter_ends_kept_total`).
@@ -73,6 +74,9 @@ namespace mimi {
 struct NetfilterMinionOptions {
   /// Names the nft table and the file of saved originals: letters, digits, '_', '-', '.'.
   std::string pair = "pair";
+  /// The box's node (BoxOptions::node): rows that it wrote itself, and that come back to it when it
+  /// starts again, are told from the other box's. Needed where a conntrack driver runs beside it.
+  std::string node{};
   /// Where the data plane is: a name under /run/netns, an absolute path (/proc/PID/ns/net), or
   /// empty for the process's own.
   std::string network_namespace{};
@@ -85,7 +89,8 @@ struct NetfilterMinionOptions {
   std::vector<std::string> interfaces{};
   /// The bit of the mark by which the driver's rules tell that a TCP flow closes; never compared.
   std::uint32_t closing_mark = 0x10000000;
-  /// Of entries without traffic here. Raised to two days more than the longest protocol time-out.
+  /// Of entries without traffic here. Raised to two days more than the longest protocol time-out;
+  /// less than 22 days.
   Duration standby_timeout = std::chrono::hours(24 * 7);
   /// Of TCP entries that were closed on the other box.
   Duration closing_timeout = std::chrono::seconds(30);

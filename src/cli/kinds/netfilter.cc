@@ -34,6 +34,7 @@ config::Build<Minion> ReadNetfilterMinion(config::Section& section, config::Read
   const NetfilterMinionOptions options = ReadNetfilterOptions(section, context);
   return [options](config::BuildContext& build) -> absl::StatusOr<config::Made<Minion>> {
     NetfilterMinionOptions made = options;
+    made.node = build.node;
     made.log = build.log;
     absl::StatusOr<std::unique_ptr<NetfilterMinion>> minion = NewNetfilterMinion(made, build.loop);
     if (!minion.ok()) {

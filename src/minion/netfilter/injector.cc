@@ -7,6 +7,7 @@
 #include "mimi/flow.h"
 
 #include "src/base/status.h"
+#include "src/wire/row_filter.h"
 
 namespace mimi::internal {
 namespace {
@@ -25,8 +26,7 @@ bool IsTcp(const CtEntry& entry) {
 }  // namespace
 
 bool Injector::Closing(const CtEntry& entry) {
-  return IsTcp(entry) && entry.has(kCtProtocolState) &&
-         ClosingState(static_cast<FlowState>(entry.protocol_state));
+  return IsTcp(entry) && RowFilter::Closing(entry);
 }
 
 std::uint64_t Injector::TranslationOf(std::span<const std::byte> row) const {
@@ -65,7 +65,8 @@ void Injector::AddJob(Want want, const RecordView& record) {
   }
   job.entry = CtFromFlow(flow);
   job.entry.present |= kCtTimeout;
-  job.entry.timeout = limits_.standby_timeout;
+  job.own = own_ != 0 && record.origin == own_;
+  job.entry.timeout = job.own ? limits_.own_timeout : limits_.standby_timeout;
   if (tcp && ClosingState(flow.state)) {
     job.entry.protocol_state = static_cast<std::uint8_t>(FlowState::kTimeWait);
     job.entry.tcp_orig.flags |= kTcpCloseInit;
@@ -179,6 +180,8 @@ void Injector::Act(Job& job, const CtEntry* seen) {
   } else if (seen == nullptr) {
     job.did = Did::kCreate;
   } else if (SameTranslation(*seen, job.entry)) {
+    // The box's own row, back from the store: its entry lives by the kernel's own time-out.
+    job.keep_timeout = job.own && Touched(*seen);
     job.did = Did::kUpdate;
   } else if (traffic_here_ && Touched(*seen) && !Closing(*seen)) {
     Refuse(job, &InjectorCounts::tuple_taken);
@@ -191,9 +194,9 @@ void Injector::Act(Job& job, const CtEntry* seen) {
 }
 
 void Injector::Write(Job& job) {
-  job.request = job.did == Did::kCreate
-                    ? table_.Create(job.entry)
-                    : table_.Update(job.entry, kCtStatus | kCtTimeout | kCtMark | kCtProtocolState);
+  const std::uint32_t what = kCtStatus | kCtMark | kCtProtocolState |
+                             (job.keep_timeout ? 0 : static_cast<std::uint32_t>(kCtTimeout));
+  job.request = job.did == Did::kCreate ? table_.Create(job.entry) : table_.Update(job.entry, what);
 }
 
 void Injector::ActOnEnd(Job& job, const CtEntry* seen) {

@@ -57,12 +57,15 @@ class Injector {
   struct Limits {
     std::size_t rows = ~std::size_t{0};
     std::uint32_t standby_timeout = 0;  ///< seconds
+    std::uint32_t own_timeout = 0;      ///< of rows that the box wrote itself
     std::uint32_t closing_timeout = 0;
     /// An entry with less left has seen traffic here: its time-out is the kernel's own.
     std::uint32_t touched_below = 0;
   };
 
-  Injector(KernelTable& table, HeldFlows& held) : table_(table), held_(held) {}
+  /// `own`: the origin of the box itself.
+  explicit Injector(KernelTable& table, HeldFlows& held, Origin own = 0)
+      : table_(table), held_(held), own_(own) {}
 
   void set_limits(const Limits& limits) { limits_ = limits; }
   const Limits& limits() const { return limits_; }
@@ -89,6 +92,8 @@ class Injector {
   struct Job {
     Want want = Want::kPut;
     bool look = false;
+    bool own = false;
+    bool keep_timeout = false;
     Did did = Did::kNothing;
     HeldFlows::Key key = {};
     std::uint64_t translation = 0;
@@ -111,6 +116,7 @@ class Injector {
 
   KernelTable& table_;
   HeldFlows& held_;
+  Origin own_;
   Limits limits_;
   bool traffic_here_ = false;
   std::vector<Job> jobs_;

@@ -1,9 +1,7 @@
 #include "src/minion/netfilter/kernel_gauges.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 
-#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string_view>
@@ -29,24 +27,6 @@ UniqueFd OpenSysctl(std::string_view name) {
   return UniqueFd(open(fmt::format("{}/{}", kDirectory, name).c_str(), O_RDONLY | O_CLOEXEC));
 }
 
-std::uint32_t LongestTimeout() {
-  std::uint64_t longest = 0;
-  DIR* directory = opendir(kDirectory);
-  if (directory == nullptr) {
-    return 0;
-  }
-  while (const dirent* file = readdir(directory)) {
-    if (std::string_view(file->d_name).find("_timeout") == std::string_view::npos) {
-      continue;
-    }
-    const UniqueFd fd = OpenSysctl(file->d_name);
-    longest = std::max(longest, ReadNumber(fd.get()).value_or(0));
-  }
-  closedir(directory);
-  constexpr std::uint64_t kMost = 20 * 24 * 3600;
-  return static_cast<std::uint32_t>(std::min(longest, kMost));
-}
-
 }  // namespace
 
 absl::StatusOr<KernelGauges> KernelGauges::Open(const NetworkNamespace& inside) {
@@ -67,15 +47,6 @@ absl::StatusOr<KernelGauges> KernelGauges::Open(const NetworkNamespace& inside) 
                  kDirectory);
   }
   return gauges;
-}
-
-absl::StatusOr<KernelGauges::Timeouts> KernelGauges::ReadTimeouts(const NetworkNamespace& inside) {
-  Timeouts timeouts;
-  const absl::Status entered = inside.Do([&] { timeouts.longest = LongestTimeout(); });
-  if (!entered.ok()) {
-    return entered;
-  }
-  return timeouts;
 }
 
 KernelGauges::Fill KernelGauges::Read() const {

@@ -24,12 +24,8 @@ class KernelGauges {
     std::size_t count = 0;
     std::size_t max = 0;  ///< 0: no limit
   };
-  struct Timeouts {
-    std::uint32_t longest = 0;  ///< seconds, of all protocols
-  };
 
   static absl::StatusOr<KernelGauges> Open(const NetworkNamespace& inside);
-  static absl::StatusOr<Timeouts> ReadTimeouts(const NetworkNamespace& inside);
 
   Fill Read() const;
   /// Which sysctl is not what standby wants; empty: none.

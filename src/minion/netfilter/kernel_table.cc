@@ -13,21 +13,11 @@ namespace {
 
 constexpr std::size_t kSmallPart = 16;
 
-absl::StatusOr<std::unique_ptr<NetlinkSocket>> OpenInside(const NetworkNamespace& inside,
-                                                          NetlinkSocketOptions options) {
-  absl::StatusOr<std::unique_ptr<NetlinkSocket>> socket;
-  const absl::Status entered = inside.Do([&] { socket = NetlinkSocket::Open(std::move(options)); });
-  if (!entered.ok()) {
-    return entered;
-  }
-  return socket;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Open(const NetworkNamespace& inside) {
   std::unique_ptr<KernelTable> table(new KernelTable);
-  absl::StatusOr<std::unique_ptr<NetlinkSocket>> socket = OpenInside(inside, {});
+  absl::StatusOr<std::unique_ptr<NetlinkSocket>> socket = NetlinkSocket::OpenIn(inside, {});
   if (!socket.ok()) {
     return socket.status();
   }
@@ -151,78 +141,6 @@ bool KernelTable::Take(const NetlinkMessage& message, std::uint32_t last) {
     found_.push_back(answer.entry);
   }
   return false;
-}
-
-absl::StatusOr<std::unique_ptr<KernelWalk>> KernelWalk::Open(const NetworkNamespace& inside) {
-  std::unique_ptr<KernelWalk> walk(new KernelWalk);
-  // One datagram at a time: the kernel makes the next one when this one is taken.
-  absl::StatusOr<std::unique_ptr<NetlinkSocket>> socket =
-      OpenInside(inside, {.receive_buffer = std::size_t{256} << 10, .batch = 1});
-  if (!socket.ok()) {
-    return socket.status();
-  }
-  walk->socket_ = *std::move(socket);
-  return walk;
-}
-
-absl::Status KernelWalk::Start() {
-  writer_.Clear();
-  AppendCtDump(writer_, ++sequence_);
-  walking_ = true;
-  ended_ = false;
-  return socket_->Send(writer_.bytes());
-}
-
-// False: nothing was there.
-absl::StatusOr<bool> KernelWalk::Fill() {
-  entries_.clear();
-  at_ = 0;
-  const absl::StatusOr<std::size_t> count = socket_->Receive();
-  if (!count.ok()) {
-    return count.status();
-  }
-  for (std::size_t i = 0; i < *count; ++i) {
-    NetlinkReader reader(socket_->datagram(i));
-    for (NetlinkMessage message; reader.Next(&message);) {
-      NetlinkError error;
-      if (message.sequence != sequence_) {
-        continue;
-      }
-      if (message.type == NLMSG_DONE) {
-        ended_ = true;
-      } else if (ParseNetlinkError(message, &error)) {
-        return Error(absl::StatusCode::kUnavailable, "conntrack: cannot walk the table: errno {}",
-                     error.error);
-      } else if (CtMessage one; ParseCtMessage(message, &one) == CtRefusal::kNone) {
-        entries_.push_back(one.entry);
-      }
-    }
-  }
-  return *count > 0;
-}
-
-absl::StatusOr<const CtEntry*> KernelWalk::Next() {
-  if (!walking_) {
-    if (absl::Status status = Start(); !status.ok()) {
-      walking_ = false;
-      return status;
-    }
-  }
-  while (at_ == entries_.size()) {
-    if (ended_) {
-      walking_ = false;
-      entries_.clear();
-      at_ = 0;
-      return nullptr;
-    }
-    const absl::StatusOr<bool> filled = Fill();
-    if (!filled.ok() || !*filled) {
-      walking_ = false;
-      return filled.ok() ? Error(absl::StatusCode::kUnavailable, "conntrack: a walk broke off")
-                         : filled.status();
-    }
-  }
-  return &entries_[at_++];
 }
 
 }  // namespace mimi::internal

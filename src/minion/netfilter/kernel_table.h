@@ -80,29 +80,6 @@ class KernelTable {
   std::uint64_t repeated_ = 0;
 };
 
-/// Walks the whole table, in steps.
-class KernelWalk {
- public:
-  static absl::StatusOr<std::unique_ptr<KernelWalk>> Open(const NetworkNamespace& inside);
-
-  /// The next entry; nullptr: this was the last one, and the next call begins anew. Errors:
-  /// Unavailable (the walk begins anew).
-  absl::StatusOr<const CtEntry*> Next();
-
- private:
-  KernelWalk() = default;
-  absl::Status Start();
-  absl::StatusOr<bool> Fill();
-
-  std::unique_ptr<NetlinkSocket> socket_;
-  NetlinkWriter writer_{64};
-  std::uint32_t sequence_ = 0;
-  bool walking_ = false;
-  bool ended_ = false;
-  std::vector<CtEntry> entries_;
-  std::size_t at_ = 0;
-};
-
 }  // namespace mimi::internal
 
 #endif  // MIMI_SRC_MINION_NETFILTER_KERNEL_TABLE_H_

@@ -12,11 +12,13 @@ namespace internal {
 namespace {
 
 constexpr Duration kSlice = std::chrono::milliseconds(1);
+constexpr Duration kFirstRefresh = std::chrono::seconds(10);
+
+constexpr std::uint32_t kLongestTimeout = 24 * 24 * 3600;  // the kernel counts 1 ms in 31 bits
 
 std::uint32_t SecondsOf(Duration duration) {
-  constexpr std::int64_t kMost = 24 * 24 * 3600;  // the kernel counts ticks of 1 ms in 31 bits
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(duration).count(), 1, kMost));
+      std::chrono::duration_cast<std::chrono::seconds>(duration).count(), 1, kLongestTimeout));
 }
 
 }  // namespace
@@ -24,8 +26,8 @@ std::uint32_t SecondsOf(Duration duration) {
 NetfilterMinionImpl::NetfilterMinionImpl(NetfilterMinionOptions options, Loop& loop,
                                          NetworkNamespace inside,
                                          std::unique_ptr<KernelTable> table,
-                                         std::unique_ptr<KernelWalk> audit,
-                                         std::unique_ptr<KernelWalk> refresh)
+                                         std::unique_ptr<ConntrackWalk> audit,
+                                         std::unique_ptr<ConntrackWalk> refresh)
     : options_(std::move(options)),
       loop_(loop),
       inside_(std::move(inside)),
@@ -34,7 +36,7 @@ NetfilterMinionImpl::NetfilterMinionImpl(NetfilterMinionOptions options, Loop& l
       refresh_walk_(std::move(refresh)),
       log_(options_.log),
       held_(std::random_device()()),
-      injector_(*table_, held_) {
+      injector_(*table_, held_, options_.node.empty() ? Origin{0} : OriginOf(options_.node)) {
 }
 
 NetfilterMinionImpl::~NetfilterMinionImpl() {
@@ -133,26 +135,26 @@ void NetfilterMinionImpl::Warm(StatusCallback done) {
   // nft takes some 10 ms, the disc may take longer: not on the loop.
   worker_ = std::thread([this, self = self_, done = std::move(done)] {
     absl::Status status = MakeStandby(options_, inside_);
-    KernelGauges::Timeouts timeouts;
+    std::uint32_t longest = 0;
     LocalAddresses local;
     if (status.ok()) {
       absl::StatusOr<LocalAddresses> addresses = inside_.Addresses();
-      absl::StatusOr<KernelGauges::Timeouts> read = KernelGauges::ReadTimeouts(inside_);
+      absl::StatusOr<std::uint32_t> read = LongestConntrackTimeout(inside_);
       status = addresses.ok() ? read.status() : addresses.status();
       if (status.ok()) {
-        timeouts = *read;
+        longest = *read;
         local = *std::move(addresses);
       }
     }
-    loop_.Post([this, self, status, timeouts, local = std::move(local), done] {
+    loop_.Post([this, self, status, longest, local = std::move(local), done] {
       if (*self != nullptr) {
-        OnWarm(status, timeouts, local, done);
+        OnWarm(status, longest, local, done);
       }
     });
   });
 }
 
-void NetfilterMinionImpl::OnWarm(const absl::Status& status, const KernelGauges::Timeouts& timeouts,
+void NetfilterMinionImpl::OnWarm(const absl::Status& status, std::uint32_t longest,
                                  LocalAddresses local, const StatusCallback& done) {
   absl::Status result = status;
   if (result.ok()) {
@@ -171,13 +173,17 @@ void NetfilterMinionImpl::OnWarm(const absl::Status& status, const KernelGauges:
   unhealthy_.clear();
   warm_ = true;
   Injector::Limits limits;
-  const std::uint32_t longest = timeouts.longest;
-  limits.touched_below = longest + 24 * 3600;
-  limits.standby_timeout = std::max(SecondsOf(options_.standby_timeout), longest + 48 * 3600);
+  limits.touched_below = StandbyAbove(longest);
+  limits.standby_timeout = std::min(
+      std::max(SecondsOf(options_.standby_timeout), longest + 48 * 3600), kOwnStandby - 3600);
+  limits.own_timeout = kLongestTimeout;
   limits.closing_timeout = SecondsOf(options_.closing_timeout);
   injector_.set_limits(limits);
+  filter_.leave_out_unanswered(limits.touched_below);
   LookAround();
-  Refresh();
+  // Not at once: a box with traffic that starts again is told so only now.
+  loop_.Cancel(refresh_timer_);
+  refresh_timer_ = loop_.At(loop_.now() + kFirstRefresh, [this] { Refresh(); });
   done(absl::OkStatus());
 }
 
@@ -211,9 +217,8 @@ absl::StatusOr<std::unique_ptr<NetfilterMinion>> NewNetfilterMinion(NetfilterMin
   if (!table.ok()) {
     return table.status();
   }
-  absl::StatusOr<std::unique_ptr<internal::KernelWalk>> audit = internal::KernelWalk::Open(*inside);
-  absl::StatusOr<std::unique_ptr<internal::KernelWalk>> refresh =
-      internal::KernelWalk::Open(*inside);
+  absl::StatusOr<std::unique_ptr<ConntrackWalk>> audit = ConntrackWalk::Open(*inside);
+  absl::StatusOr<std::unique_ptr<ConntrackWalk>> refresh = ConntrackWalk::Open(*inside);
   if (!audit.ok() || !refresh.ok()) {
     return audit.ok() ? refresh.status() : audit.status();
   }

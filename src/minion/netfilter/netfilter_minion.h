@@ -21,19 +21,20 @@
 #include "mimi/flow.h"
 
 #include "src/base/log.h"
+#include "src/io/conntrack_walk.h"
 #include "src/minion/netfilter/held_flows.h"
 #include "src/minion/netfilter/injector.h"
 #include "src/minion/netfilter/kernel_gauges.h"
 #include "src/minion/netfilter/kernel_table.h"
-#include "src/minion/netfilter/row_filter.h"
+#include "src/wire/row_filter.h"
 
 namespace mimi::internal {
 
 class NetfilterMinionImpl final : public NetfilterMinion {
  public:
   NetfilterMinionImpl(NetfilterMinionOptions options, Loop& loop, NetworkNamespace inside,
-                      std::unique_ptr<KernelTable> table, std::unique_ptr<KernelWalk> audit,
-                      std::unique_ptr<KernelWalk> refresh);
+                      std::unique_ptr<KernelTable> table, std::unique_ptr<ConntrackWalk> audit,
+                      std::unique_ptr<ConntrackWalk> refresh);
   ~NetfilterMinionImpl() override;
 
   const StateSchema& schema() const override { return FlowSchema(); }
@@ -64,8 +65,8 @@ class NetfilterMinionImpl final : public NetfilterMinion {
       }
     });
   }
-  void OnWarm(const absl::Status& status, const KernelGauges::Timeouts& timeouts,
-              LocalAddresses local, const StatusCallback& done);
+  void OnWarm(const absl::Status& status, std::uint32_t longest, LocalAddresses local,
+              const StatusCallback& done);
   void Move(bool active, StatusCallback done);
   /// Injects for a slice. Errors: Unavailable, and what waited is forgotten.
   absl::Status Inject();
@@ -80,8 +81,8 @@ class NetfilterMinionImpl final : public NetfilterMinion {
   Loop& loop_;
   NetworkNamespace inside_;
   std::unique_ptr<KernelTable> table_;
-  std::unique_ptr<KernelWalk> audit_walk_;
-  std::unique_ptr<KernelWalk> refresh_walk_;
+  std::unique_ptr<ConntrackWalk> audit_walk_;
+  std::unique_ptr<ConntrackWalk> refresh_walk_;
   Logger log_;
   HeldFlows held_;
   Injector injector_;

@@ -87,7 +87,8 @@ absl::StatusOr<bool> NetfilterMinionImpl::Audit(AuditVisitor& visitor, std::size
   return false;
 }
 
-// A round through the table that gives entries without traffic here the long time-out again.
+// A round through the table that gives entries without traffic here their long time-out again. What
+// had traffic until now is the box's own.
 void NetfilterMinionImpl::Refresh() {
   loop_.Cancel(refresh_timer_);
   bool ended = false;
@@ -107,8 +108,7 @@ void NetfilterMinionImpl::Refresh() {
 absl::Status NetfilterMinionImpl::RefreshSlice(bool* ended) {
   constexpr std::size_t kLooks = 256;
   const Injector::Limits& limits = injector_.limits();
-  const std::uint32_t renew_below =
-      std::max(limits.touched_below, limits.standby_timeout - 12 * 3600);
+  constexpr std::uint32_t kRenewAfter = 12 * 3600;
   table_->Begin();
   for (std::size_t i = 0; i < kLooks; ++i) {
     const absl::StatusOr<const CtEntry*> entry = refresh_walk_->Next();
@@ -119,9 +119,15 @@ absl::Status NetfilterMinionImpl::RefreshSlice(bool* ended) {
       *ended = true;
       break;
     }
-    if (filter_.IsRow(**entry) && (*entry)->timeout < renew_below) {
+    if (!filter_.IsRow(**entry)) {
+      continue;
+    }
+    const std::uint32_t left = (*entry)->timeout;
+    const bool own = left < limits.touched_below || left >= kOwnStandby;
+    const std::uint32_t whole = own ? limits.own_timeout : limits.standby_timeout;
+    if (left < whole - kRenewAfter) {
       CtEntry renewed = **entry;
-      renewed.timeout = limits.standby_timeout;
+      renewed.timeout = whole;
       table_->Update(renewed, kCtTimeout);
       ++refreshed_;
     }

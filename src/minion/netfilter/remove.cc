@@ -6,10 +6,11 @@
 #include "mimi/builtin/netfilter_minion.h"
 
 #include "src/base/status.h"
+#include "src/io/conntrack_walk.h"
 #include "src/minion/netfilter/kernel_gauges.h"
 #include "src/minion/netfilter/kernel_table.h"
-#include "src/minion/netfilter/row_filter.h"
 #include "src/minion/netfilter/standby.h"
+#include "src/wire/row_filter.h"
 
 namespace mimi {
 namespace internal {
@@ -22,9 +23,9 @@ struct Entries {
 
 absl::StatusOr<Entries> Sort(const NetworkNamespace& inside) {
   absl::StatusOr<LocalAddresses> local = inside.Addresses();
-  const absl::StatusOr<KernelGauges::Timeouts> timeouts = KernelGauges::ReadTimeouts(inside);
-  absl::StatusOr<std::unique_ptr<KernelWalk>> walk = KernelWalk::Open(inside);
-  for (const absl::Status& status : {local.status(), timeouts.status(), walk.status()}) {
+  const absl::StatusOr<std::uint32_t> longest = LongestConntrackTimeout(inside);
+  absl::StatusOr<std::unique_ptr<ConntrackWalk>> walk = ConntrackWalk::Open(inside);
+  for (const absl::Status& status : {local.status(), longest.status(), walk.status()}) {
     if (!status.ok()) {
       return status;
     }
@@ -43,7 +44,7 @@ absl::StatusOr<Entries> Sort(const NetworkNamespace& inside) {
     if (!filter.IsRow(**entry)) {
       continue;
     }
-    if ((*entry)->timeout > timeouts->longest) {
+    if ((*entry)->timeout > *longest) {
       entries.untouched.push_back(**entry);
     } else {
       ++entries.in_use;
