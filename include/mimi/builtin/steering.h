@@ -4,8 +4,7 @@
 /// \file
 /// The steerings that come with the library (steering.h says what a steering is).
 ///
-/// **Not there yet:** this build has none of the factories below, so that calling one does not link.
-/// The header says how they will be called. Until then implement Steering yourself.
+/// **Not there yet:** NewRouteSteering and NewAddressSteering, so that calling one does not link.
 ///
 /// | | moves | needs |
 /// |---|---|---|
@@ -101,15 +100,17 @@ absl::StatusOr<std::unique_ptr<Steering>> NewAddressSteering(const AddressSteeri
 
 /// Programs of the operator.
 ///
-/// Each is an argument vector, run without a shell, with this process's environment and
-/// MIMI_TO=primary or MIMI_TO=minion, input and output from and to nowhere but the ends that are
-/// read here: what it writes to standard error is shown when it fails (the last 512 bytes). Exit
-/// code 0 is success. One that runs longer than `deadline` is killed, with its process group, and
-/// the move has failed; whether it had its effect, Observe says. Programs must be idempotent.
+/// Each is an argument vector, run without a shell, with this process's environment and, for a move,
+/// MIMI_TO=primary or MIMI_TO=minion. It has a process group of its own, and input and output from
+/// and to nowhere but the ends that are read here: what it writes to standard error is shown when it
+/// fails (the last 512 bytes). Exit code 0 is success. One that runs longer than `deadline` is
+/// killed, with its group, and the move has failed; whether it had its effect, `observe` says.
+/// Programs must be idempotent. One that still runs when this process is killed runs on: keep them
+/// short, against the manager's `lease_ttl`.
 ///
-/// `observe` writes "primary" or "minion" to standard output. Without one nobody can look, so after
-/// a restart the last move that succeeded under this process is all that is known: Observe is
-/// Unavailable before the first.
+/// `observe` writes "primary" or "minion" to standard output; it has to look at what really is,
+/// since a restarted manager acts on its answer. There is no doing without it: a manager that cannot
+/// see where traffic goes does not act.
 struct CommandSteeringOptions {
   std::vector<std::string> divert{};
   std::vector<std::string> restore{};
@@ -129,6 +130,7 @@ struct PassiveSteeringOptions {
   std::vector<std::string> observe{};
   bool shell = false;
   Duration deadline = std::chrono::seconds(5);
+  LogCallback log{};
 };
 /// Errors: InvalidArgument (an option).
 absl::StatusOr<std::unique_ptr<Steering>> NewPassiveSteering(const PassiveSteeringOptions& options,
