@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -468,6 +469,55 @@ TEST_CASE("takeover: the whole primary is gone, its namespace too, and no flow i
   world.a.space.reset();
   world.PrimaryIsDown();
   CHECK(world.EchoAll(all, "at B") == all.size());
+}
+
+TEST_CASE("takeover: silent flows that came home outlive a restart of the primary's program") {
+  World world;
+  const std::vector<Traffic> all = world.OpenMany(50);
+  const auto restart = [&] {
+    world.a.engine.reset();
+    world.a.driver.reset();
+    world.a.minion.reset();
+    world.a.store.reset();
+    world.MakeEngine(world.a, Side::kPrimary);
+    world.Until("rows at A again", [&] { return world.a.driver->state().rows == all.size(); });
+    world.RunFor(seconds(1));
+    CHECK(world.RowsAt(world.b) == all.size());
+  };
+  restart();
+  world.Move(Side::kMinion);
+  CHECK(world.EchoAll(all, "at B") == all.size());
+  world.UntilReady(Side::kPrimary);
+  world.Move(Side::kPrimary);
+  world.UntilReady(Side::kMinion);
+  restart();  // nothing has passed here since, so all entries are as the minion left them
+  world.UntilReady(Side::kMinion);
+  world.Move(Side::kMinion);
+  CHECK(world.EchoAll(all, "at B again") == all.size());
+}
+
+TEST_CASE("takeover: what ends at one box ends at the other, and nothing comes back") {
+  World world;
+  std::vector<Traffic> all = world.OpenMany(20);
+  all.resize(10);
+  world.Until("ends at B", [&] { return world.RowsAt(world.b) == 10; });
+  world.Move(Side::kMinion);
+  CHECK(world.EchoAll(all, "at B") == all.size());
+  all.push_back(world.Open("203.0.113.1", 80));  // born at B
+  world.Until("a row at A", [&] { return world.RowsAt(world.a) == 1; });
+  all.erase(all.begin());  // born at A, ends at B
+  all.pop_back();
+  const auto rows = [&] {
+    return world.b.store->state().rows;
+  };
+  const auto control_rows = rows() - 11;
+  world.Until("both gone from the store", [&] { return rows() == 9 + control_rows; });
+  world.RunFor(seconds(3));
+  CHECK(rows() == 9 + control_rows);
+  CHECK(world.EchoAll(all, "still") == all.size());
+  const std::string entries =
+      world.b.space->Run("conntrack -L -p tcp --state ESTABLISHED 2>/dev/null");
+  CHECK(std::count(entries.begin(), entries.end(), '\n') == 9);
 }
 
 TEST_CASE("takeover: a UDP flow that is silent for long lives on the standby") {
