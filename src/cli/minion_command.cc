@@ -1,5 +1,7 @@
 // mimi minion remove PAIR.
 
+#include <filesystem>
+
 #include <fmt/core.h>
 
 #include "src/cli/commands.h"
@@ -28,7 +30,7 @@ int MinionRemoveCommand(const MinionRemoveOptions& options) {
     minion.network_namespace = options.network_namespace;
   }
   if (!options.state_directory.empty()) {
-    minion.state_directory = options.state_directory;
+    minion.state_directory = std::filesystem::absolute(options.state_directory).lexically_normal();
   }
   const absl::Status removed = RemoveNetfilterMinion(minion, options.force);
   if (!removed.ok() && !absl::IsNotFound(removed)) {

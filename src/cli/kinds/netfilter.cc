@@ -1,5 +1,7 @@
 // [minion] kind = "netfilter".
 
+#include <filesystem>
+
 #include <fmt/core.h>
 
 #include "src/base/status.h"
@@ -14,7 +16,8 @@ NetfilterMinionOptions ReadNetfilterOptions(config::Section& section,
   options.pair = context.pair;
   section.Read("namespace", &options.network_namespace);
   section.Read("state_directory", &options.state_directory);
-  options.state_directory = context.Path(options.state_directory);
+  options.state_directory =
+      std::filesystem::absolute(context.Path(options.state_directory)).lexically_normal();
   section.Read("interfaces", &options.interfaces);
   section.Read("closing_mark", &options.closing_mark);
   section.Read("standby_timeout", &options.standby_timeout);
