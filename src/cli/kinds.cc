@@ -48,8 +48,8 @@ constexpr Kind<Liveness> kBeacons[] = {
 
 #if MIMI_CLI_STEERING
 constexpr Kind<Steering> kSteerings[] = {
-    {"route", "not in this version", nullptr},
-    {"address", "not in this version", nullptr},
+    {"route", "replaces routes or a next hop of this host", ReadRouteSteering},
+    {"address", "moves addresses to this host and announces them", ReadAddressSteering},
     {"command", "programs of yours", ReadCommandSteering},
     {"passive", "the network moves traffic by itself", ReadPassiveSteering},
 };

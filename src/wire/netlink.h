@@ -126,6 +126,8 @@ class NetlinkWriter {
 
   void Put(std::uint16_t type, std::span<const std::byte> value);
   void PutU8(std::uint16_t type, std::uint8_t value) { PutOf<std::endian::native>(type, value); }
+  /// In host order, as rtnetlink has its numbers.
+  void PutU32(std::uint16_t type, std::uint32_t value) { PutOf<std::endian::native>(type, value); }
   void PutBe16(std::uint16_t type, std::uint16_t value) { PutOf<std::endian::big>(type, value); }
   void PutBe32(std::uint16_t type, std::uint32_t value) { PutOf<std::endian::big>(type, value); }
 

@@ -11,17 +11,17 @@
 
 #include "mimi/builtin/steering.h"
 
-#include "tests/support/real_loop.h"
+#include "tests/steering/steering_rig.h"
 
 namespace {
 
 using namespace std::chrono_literals;
 using mimi::CommandSteeringOptions;
-using mimi::Loop;
 using mimi::PassiveSteeringOptions;
 using mimi::Side;
-using mimi::Steering;
 using mimi::testing::RunUntil;
+using mimi::testing::SteeringRig;
+using mimi::testing::TextOf;
 
 class Directory {
  public:
@@ -41,12 +41,9 @@ class Directory {
   std::string path_;
 };
 
-struct Rig {
+struct Rig : SteeringRig {
   Directory directory;
-  std::unique_ptr<Loop> loop = *mimi::NewEpollLoop();
   std::string log;
-  std::unique_ptr<Steering> steering;
-  int moves = 0;
 
   // A shell line each; $D is the directory.
   CommandSteeringOptions Lines(const std::string& divert, const std::string& restore,
@@ -61,41 +58,12 @@ struct Rig {
             }};
   }
   void Make(const CommandSteeringOptions& options) {
-    auto made = mimi::NewCommandSteering(options, *loop);
-    REQUIRE_MESSAGE(made.ok(), made.status().ToString());
-    steering = *std::move(made);
-  }
-  absl::Status Move(
-      Side to, Steering::Guard guard = [] { return true; }) {
-    std::optional<absl::Status> answer;
-    const auto done = [&](const absl::Status& status) {
-      answer = status;
-    };
-    ++moves;
-    if (to == Side::kMinion) {
-      steering->Divert(std::move(guard), done);
-    } else {
-      steering->Restore(std::move(guard), done);
-    }
-    CHECK_FALSE(answer.has_value());
-    REQUIRE(RunUntil(*loop, [&] { return answer.has_value(); }));
-    return *answer;
-  }
-  absl::StatusOr<Side> Observe() {
-    std::optional<absl::StatusOr<Side>> answer;
-    steering->Observe([&](const absl::StatusOr<Side>& side) { answer = side; });
-    CHECK_FALSE(answer.has_value());
-    REQUIRE(RunUntil(*loop, [&] { return answer.has_value(); }));
-    return *answer;
+    Use(mimi::NewCommandSteering(options, *loop));
   }
 };
 
 const std::string kDivert = "echo $MIMI_TO > $D/traffic";
 const std::string kObserve = "cat $D/traffic 2>/dev/null || echo primary";
-
-std::string TextOf(const absl::Status& status) {
-  return std::string(status.message());
-}
 
 }  // namespace
 
