@@ -37,3 +37,15 @@ def set_up_all():
 
 def flows(box):
     return int(run("sysctl", "-n", "net.netfilter.nf_conntrack_count", inside=box))
+
+
+def blackhole(box, on):
+    """The box is dead though its links are up: it takes every packet and answers none."""
+    if on:
+        run("nft", "-f", "-", inside=box, feed="""
+            table inet dead {
+              chain in { type filter hook prerouting priority -500; drop; }
+              chain out { type filter hook output priority -500; drop; }
+            }""")
+    else:
+        run("nft", "delete", "table", "inet", "dead", inside=box)

@@ -3,7 +3,9 @@
 A link that goes down at the switch's end moves its traffic to the minion's port within the kernel,
 as a fast-failover group does. The boxes' ports learn nothing: their MAC address is at two ports.
 """
-from .world import BOX_CLIENT_MAC, BOX_SERVER_MAC, run
+import shlex
+
+from .world import BOX_CLIENT_MAC, BOX_SERVER_MAC, Links, run, within
 
 MAC = {"client": BOX_CLIENT_MAC, "server": BOX_SERVER_MAC}
 
@@ -18,7 +20,7 @@ class BridgeSwitch:
         return f"{side}switch"
 
     def __init__(self, place):
-        pass
+        self.links = None
 
     def create(self):
         for host in self.hosts:
@@ -40,6 +42,7 @@ class BridgeSwitch:
             run("ip", "link", "set", "dev", "primary", "type", "bridge_slave", "backup_port",
                 "minion", inside=switch)
         self.steer("primary")
+        self.links = Links(self.hosts)
 
     def steer(self, box):
         """Where the boxes' MAC address is, on both switches: what an operator's steering does."""
@@ -47,17 +50,18 @@ class BridgeSwitch:
             run(*command)
 
     def steer_commands(self, box):
-        return [["nsenter", f"--net=/run/netns/{self.host(side)}", "bridge", "fdb", "replace",
-                 MAC[side], "dev", box, "master", "static"] for side in ("client", "server")]
+        return [within(self.host(side)) + ["bridge", "fdb", "replace", MAC[side], "dev", box,
+                                           "master", "static"] for side in ("client", "server")]
 
     def observe_command(self):
-        return ["nsenter", f"--net=/run/netns/{self.host('client')}", "bridge", "fdb", "get",
-                MAC["client"], "br", "sw"]
+        """A line for a shell that prints "primary" or "minion"."""
+        ask = within(self.host("client")) + ["bridge", "fdb", "get", MAC["client"], "br", "sw"]
+        return shlex.join(ask) + " | grep -ow 'primary\\|minion'"
 
     def link(self, box, state):
         """Both of a box's links, up or down, at the switch's end."""
-        for side in ("client", "server"):
-            run("ip", "link", "set", box, state, inside=self.host(side))
+        self.links.set(box, state)
 
     def stop(self):
-        pass
+        if self.links:
+            self.links.stop()

@@ -2,6 +2,8 @@
 import threading
 import time
 
+from . import boxes
+
 
 def schedule(options):
     """Times (seconds from the start) of each fault's begin and end; None: it does not end.
@@ -22,7 +24,9 @@ def schedule(options):
 class Faults:
     """Plays a schedule beside a run. `log` holds what was done and when."""
 
-    def __init__(self, options, switch):
+    def __init__(self, options, switch, sync):
+        self.kind = options.fault
+        self.sync = sync
         self.switch = switch
         self.log = []
         self.problem = None
@@ -44,7 +48,13 @@ class Faults:
     def _do(self, what):
         began = time.monotonic()
         fails = what == "fail"
-        self.switch.link("primary", "down" if fails else "up")
+        if self.kind == "link":  # the switches see it and react
+            self.switch.link("primary", "down" if fails else "up")
+        else:
+            if self.kind == "blackhole":
+                boxes.blackhole("primary", fails)
+            if not (self.kind == "blackhole" and fails and self.sync.notices):
+                self.sync.move("divert" if fails else "restore")
         self.log.append({"what": what, "at": round(began - self._begin, 3),
                          "took_ms": round((time.monotonic() - began) * 1000, 1)})
 

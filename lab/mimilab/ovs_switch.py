@@ -4,12 +4,13 @@ Group 1 watches the primary's port and falls back to the minion's: the switch mo
 itself, as in the paper. Static layer 2: every address is known, nothing is learnt.
 """
 import os
+import shlex
 import subprocess
 import time
 from pathlib import Path
 
 from .isolation import LabError
-from .world import BOX_CLIENT_MAC, BOX_SERVER_MAC, CLIENTS, SERVERS, run, within
+from .world import BOX_CLIENT_MAC, BOX_SERVER_MAC, CLIENTS, SERVERS, Links, run, within
 
 MAC = {"client": BOX_CLIENT_MAC, "server": BOX_SERVER_MAC}
 ENDS = {"client": CLIENTS, "server": SERVERS}
@@ -24,6 +25,7 @@ class OvsSwitch:
     def __init__(self, place):
         self.place = Path(place)
         self.processes = []
+        self.links = None
 
     @staticmethod
     def host(side):
@@ -77,10 +79,12 @@ class OvsSwitch:
         return self._command(side, "ovs-vsctl", "--timeout=10", f"--db={self._database(side)}",
                              *arguments)
 
+    def _ofctl_command(self, side, verb, *arguments):
+        return ["ovs-ofctl", "-O", "OpenFlow13", verb,
+                f"unix:{self.place}/ovs-{side}/sw.mgmt", *arguments]
+
     def _ofctl(self, side, *arguments):
-        target = f"unix:{self.place}/ovs-{side}/sw.mgmt"
-        return self._command(side, "ovs-ofctl", "-O", "OpenFlow13", arguments[0], target,
-                             *arguments[1:])
+        return self._command(side, *self._ofctl_command(side, *arguments))
 
     def attach(self, side, host, device, port):
         switch = self.host(side)
@@ -96,29 +100,42 @@ class OvsSwitch:
 
     def ready(self):
         for side in ("client", "server"):
-            self._group(side, "primary")
+            self._ofctl(side, "add-group", self._group("primary"))
             self._ofctl(side, "add-flow", f"priority=10,dl_dst={MAC[side]},actions=group:1")
             for name in ENDS[side]:
                 words = run("ip", "-o", "link", "show", "eth0", inside=name).split()
                 self._ofctl(side, "add-flow",
                             f"priority=10,dl_dst={words[words.index('link/ether') + 1]},"
                             f"actions=output:{self._number(side, name)}")
+        self.links = Links(self.hosts)
 
-    def _group(self, side, first, verb="add-group"):
+    @staticmethod
+    def _group(first):
         order = [first, "minion" if first == "primary" else "primary"]
         buckets = ",".join(f"bucket=watch_port:{PORTS[box]},actions=output:{PORTS[box]}"
                            for box in order)
-        self._ofctl(side, verb, f"group_id=1,type=ff,{buckets}")
+        return f"group_id=1,type=ff,{buckets}"
 
     def steer(self, box):
-        for side in ("client", "server"):
-            self._group(side, box, "mod-group")
+        for command in self.steer_commands(box):
+            run(*command)
+
+    def steer_commands(self, box):
+        return [self._ofctl_command(side, "mod-group", self._group(box))
+                for side in ("client", "server")]
+
+    def observe_command(self):
+        """A line for a shell that prints "primary" or "minion"."""
+        ask = shlex.join(self._ofctl_command("client", "dump-groups"))
+        return (f"case $({ask} | grep -o 'watch_port:[a-z0-9]*' | head -n 1) in\n"
+                "  *:1 | *:primary) echo primary ;;\n  *) echo minion ;;\nesac")
 
     def link(self, box, state):
-        for side in ("client", "server"):
-            run("ip", "link", "set", box, state, inside=self.host(side))
+        self.links.set(box, state)
 
     def stop(self):
+        if self.links:
+            self.links.stop()
         for process in self.processes:
             process.terminate()
         for process in self.processes:

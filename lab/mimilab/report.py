@@ -24,19 +24,28 @@ def summary(outcome):
     lines = []
     for name in outcome["options"]["scenarios"]:
         runs = [result for result in outcome["results"] if result["scenario"] == name]
-        if not runs:
-            continue
-        line = {"scenario": name, "runs": len(runs),
-                "failed": mean_and_deviation([failed(run) for run in runs])}
-        for key in (*ERRORS, "hung", "requests_per_s", "p50_us", "p99_us", "cpu_cores"):
-            line[key] = statistics.fmean([run[key] for run in runs])
-        lines.append(line)
+        if runs:
+            lines.append(line(name, runs))
     return lines
+
+
+def line(scenario, runs):
+    """What all runs of a scenario say together."""
+    together = {"scenario": scenario, "runs": len(runs),
+                "failed": mean_and_deviation([failed(run) for run in runs])}
+    for key in (*ERRORS, "hung", "requests_per_s", "p50_us", "p99_us", "cpu_cores"):
+        together[key] = statistics.fmean([run[key] for run in runs])
+    return together
+
+
+def mean_text(one):
+    mean, deviation = one["failed"]
+    return f"{mean:.0f}" + (f" ({deviation:.0f})" if one["runs"] > 1 else "")
 
 
 def removed(lines):
     """The share of Fail's excess over Clean that Failover has not; None when there is no excess."""
-    by_name = {line["scenario"]: line["failed"][0] for line in lines}
+    by_name = {one["scenario"]: one["failed"][0] for one in lines}
     if not {"clean", "fail", "failover"} <= by_name.keys():
         return None
     excess = by_name["fail"] - by_name["clean"]
@@ -45,15 +54,20 @@ def removed(lines):
     return 1 - (by_name["failover"] - by_name["clean"]) / excess
 
 
+def ratio(by_name):
+    """Requests with synchronisation over those without; None when that is not known."""
+    if not {"clean", "copied"} <= by_name.keys() or by_name["clean"]["requests_per_s"] <= 0:
+        return None
+    return by_name["copied"]["requests_per_s"] / by_name["clean"]["requests_per_s"]
+
+
 def rows(lines):
-    for line in lines:
-        mean, deviation = line["failed"]
-        yield [line["scenario"].capitalize(),
-               f"{mean:.0f}" + (f" ({deviation:.0f})" if line["runs"] > 1 else ""),
-               *(f"{line[kind]:.0f}" for kind in (*ERRORS, "hung")),
-               f"{line['requests_per_s']:.0f}", f"{line['p50_us'] / 1000:.1f}",
-               f"{line['p99_us'] / 1000:.1f}",
-               f"{line['cpu_cores']:.3f} core" if line["scenario"] in ("copied", "failover")
+    for one in lines:
+        yield [one["scenario"].capitalize(), mean_text(one),
+               *(f"{one[kind]:.0f}" for kind in (*ERRORS, "hung")),
+               f"{one['requests_per_s']:.0f}", f"{one['p50_us'] / 1000:.1f}",
+               f"{one['p99_us'] / 1000:.1f}",
+               f"{one['cpu_cores']:.3f} core" if one["scenario"] in ("copied", "failover")
                else "-"]
 
 
@@ -62,16 +76,16 @@ def remarks(outcome, lines):
     share = removed(lines)
     if share is not None:
         yield f"Of the failures that the failover causes, {100 * share:.1f} % are gone."
-    by_name = {line["scenario"]: line for line in lines}
-    if {"clean", "copied"} <= by_name.keys() and by_name["clean"]["requests_per_s"] > 0:
-        ratio = by_name["copied"]["requests_per_s"] / by_name["clean"]["requests_per_s"]
-        yield f"Requests with synchronisation over those without: {ratio:.3f}."
+    quotient = ratio({one["scenario"]: one for one in lines})
+    if quotient is not None:
+        yield f"Requests with synchronisation over those without: {quotient:.3f}."
     yield (f"{options['connections']} connections, object {options['object']}"
            + (", a connection for each request" if options["close"] else "")
            + (f", {options['think']} ms think time" if options["think"] else ", closed loop")
-           + f"; {options['duration']} s; the primary's links go down for {options['outage']:g} s "
-           f"each {options['period']:g} s; switch: {options['switch']}; sync: "
-           f"{options['sync']}.")
+           + f"; {options['duration']} s; fault: {options['fault']}, {options['outage']:g} s "
+           f"each {options['period']:g} s; switch: {options['switch']}; sync: {options['sync']}"
+           + (f" ({options['driver']} driver, {options['store']} store)"
+              if options["sync"] == "mimi" else "") + ".")
     yield ("Failed = connect + read + write + time-out as wrk counts them, and hung: established "
            f"and silent for more than {outcome['silent_ms'] / 1000:g} s.")
     machine = outcome["machine"]

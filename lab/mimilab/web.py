@@ -8,6 +8,7 @@
 import json
 import platform
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -19,14 +20,16 @@ from .bridge_switch import BridgeSwitch
 from .faults import Faults
 from .isolation import LabError
 from .load import OBJECTS, SILENT_MS, Load, Servers
+from .mimi import Mimi
 from .ovs_switch import OvsSwitch
 from .peers import Conntrackd, Nothing
 from .sampling import Sampler
 from .world import World
 
+MIMI = Path("build/release/src/cli/mimi")
 SCENARIOS = {"clean": (False, False), "copied": (True, False),
              "fail": (False, True), "failover": (True, True)}  # (synchronised, faults)
-SYNCS = {sync.name: sync for sync in (Nothing, Conntrackd)}
+SYNCS = {sync.name: sync for sync in (Nothing, Mimi, Conntrackd)}
 SWITCHES = {switch.name: switch for switch in (BridgeSwitch, OvsSwitch)}
 
 
@@ -34,9 +37,15 @@ def add_arguments(parser):
     add = parser.add_argument
     add("--quick", action="store_true", help="one run of each scenario, 20 s each")
     add("--scenarios", default="clean,copied,fail,failover", help="which, comma separated")
-    add("--sync", choices=SYNCS, default="conntrackd",
-        help="what synchronises (default: %(default)s)")
+    add("--sync", choices=SYNCS, default="mimi", help="what synchronises (default: %(default)s)")
+    add("--driver", choices=["conntrack"], default="conntrack",
+        help="how mimi learns the primary's state (default: %(default)s)")
+    add("--store", choices=["memory", "file"], default="memory",
+        help="mimi's repository; memory: both ends in one process (default: %(default)s)")
     add("--switch", choices=SWITCHES, default="bridge", help="(default: %(default)s)")
+    add("--fault", choices=["link", "blackhole", "planned"], default="link",
+        help="link: the switches react; blackhole: links stay up and mimi must notice; "
+             "planned: mimi is told to move (default: %(default)s)")
     add("--connections", type=int, default=1000, help="in all (default: %(default)s)")
     add("--duration", type=int, help="of a run, in seconds (default: 30)")
     add("--period", type=float, default=6.0, help="from fault to fault, in seconds (default: 6)")
@@ -49,6 +58,8 @@ def add_arguments(parser):
     add("--seed", type=int, default=1, help="of the order of the runs (default: %(default)s)")
     add("--out", type=Path, default=Path("build/lab"),
         help="directory for report.html and results.json (default: %(default)s)")
+    add("--mimi", type=Path, default=MIMI, help="the program (default: %(default)s)")
+    add("--keep", action="store_true", help="keep the programs' logs beside the results")
     parser.set_defaults(needs=needs)
 
 
@@ -83,7 +94,7 @@ def run_once(options, scenario, place):
         parts.append(load)
         cpu, begin = sync.cpu(), time.monotonic()
         sampler = Sampler(load.pids().values())
-        faults = Faults(options, switch) if faulty else None
+        faults = Faults(options, switch, sync) if faulty else None
         time.sleep(max(0, begin + options.duration - 0.4 - time.monotonic()))
         hung = Load.hung()
         flows = {box: boxes.flows(box) for box in ("primary", "minion")}
@@ -98,6 +109,26 @@ def run_once(options, scenario, place):
         for part in reversed(parts):
             part.stop()
         World.remove(switch)
+
+
+def keep(place, to):
+    """Logs and configurations, out of the place that vanishes."""
+    to.mkdir(parents=True, exist_ok=True)
+    for pattern in ("*.log", "*.toml", "*.conf", "*.jsonl"):
+        for path in place.glob(pattern):
+            shutil.copy(path, to)
+
+
+def measured(options, scenario, number):
+    """One run in a place of its own."""
+    with tempfile.TemporaryDirectory(dir="/run") as place:
+        try:
+            result = run_once(options, scenario, place)
+        finally:
+            if options.keep:
+                keep(Path(place), options.out / f"{number}-{scenario}")
+    result["run"] = number
+    return result
 
 
 def order(options):
@@ -124,9 +155,7 @@ def experiment(options, say):
     total = options.runs * len(options.scenarios)
     for count, (number, scenario) in enumerate(order(options), 1):
         say(f"[{count}/{total}] {scenario}, {options.duration} s …")
-        with tempfile.TemporaryDirectory(dir="/run") as place:
-            result = run_once(options, scenario, place)
-        result["run"] = number
+        result = measured(options, scenario, number)
         results.append(result)
         say(f"[{count}/{total}] {scenario}: {report.failed(result)} failed "
             f"({result['hung']} of them hung), {result['requests']} requests, "

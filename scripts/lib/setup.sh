@@ -2,7 +2,7 @@
 # Set-up shared by scripts/test, scripts/demo and scripts/bench: sourced, not run.
 #
 # mimi_setup GROUP… installs what is missing by apt, as root or by sudo, and does nothing, quickly,
-# when everything is there. Groups: build, test, arm64. Package names are those of Debian 12
+# when everything is there. Groups: build, lab, test, arm64. Package names are those of Debian 12
 # and 13 and Ubuntu 24.04. On other systems it only checks that the tools are there.
 
 mimi_packages() {
@@ -12,9 +12,10 @@ mimi_packages() {
         libabsl-dev libfmt-dev libcereal-dev libuv1-dev libtomlplusplus-dev \
         nlohmann-json3-dev libcli11-dev doctest-dev
       ;;
+    lab) echo util-linux procps iproute2 nftables wrk lighttpd python3 python3-matplotlib ;;
     test)
-      echo clang llvm ccache util-linux procps iproute2 nftables \
-        "$(mimi_clang_runtime)" "$(mimi_os_packages)"
+      mimi_packages lab
+      echo clang llvm ccache "$(mimi_clang_runtime)" "$(mimi_os_packages)"
       ;;
     arm64)
       echo g++-aarch64-linux-gnu gcc-aarch64-linux-gnu qemu-user libabsl-dev:arm64 libfmt-dev:arm64
@@ -88,6 +89,13 @@ mimi_check_tools() {
   return $ok
 }
 
+# The web server's package starts one as a service; the laboratory runs its own.
+mimi_quiet_services() {
+  if [[ " $* " = *" lighttpd "* ]] && [ -d /run/systemd/system ]; then
+    mimi_as_root systemctl --quiet disable --now lighttpd || true
+  fi
+}
+
 mimi_setup() {
   local group log missing wanted=()
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
@@ -111,6 +119,7 @@ mimi_setup() {
       return 1
     fi
     rm -f "$log"
+    mimi_quiet_services "${missing[@]}"
   fi
   # clang's version is known only once apt knows of clang: on a bare machine its runtime was not
   # among the names above.
