@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .isolation import LabError
 from .sampling import cpu_seconds
-from .world import BOXES, TALK_IP, within
+from .world import BOXES, TALK_IP, urgent, within
 
 READY_WITHIN = 20  # seconds
 MOVE_WITHIN = 5
@@ -137,7 +137,8 @@ class Mimi:
         chosen = [word for role in roles for word in ("--role", role)]
         with open(self.place / f"{box}.log", "w", encoding="utf-8") as log:
             self.processes[box] = subprocess.Popen(
-                within(box) + [str(self.program), "run", *chosen, str(path)],
+                within(box) + urgent([str(self.program), "run", *chosen, str(path)],
+                                     self.options.priority),
                 stdout=log, stderr=log)
 
     def _ask(self, *words):

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from .sampling import cpu_seconds
-from .world import BOXES, TALK_IP, within
+from .world import BOXES, TALK_IP, urgent, within
 
 CONFIGURATION = """
 Sync {{
@@ -51,6 +51,7 @@ class Conntrackd:
 
     def __init__(self, options, place, switch):
         self.place = Path(place)
+        self.priority = options.priority
         self.switch = switch
         self.processes = []
 
@@ -60,7 +61,7 @@ class Conntrackd:
             path.write_text(CONFIGURATION.format(mine=TALK_IP[box], other=TALK_IP[other], box=box,
                                                  place=self.place))
             self.processes.append(subprocess.Popen(
-                within(box) + ["conntrackd", "-C", str(path)],
+                within(box) + urgent(["conntrackd", "-C", str(path)], self.priority),
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         time.sleep(1)  # it has no way to say that it is ready
 

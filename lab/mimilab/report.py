@@ -103,10 +103,12 @@ def text(outcome):
     return "\n".join(out)
 
 
-def plot(outcome):
-    """Throughput and resets over time, the first run of each scenario; an SVG as text."""
+def plot(outcome, to, kind):
+    """Throughput and resets over time, the first run of each scenario; into a file, of a kind that
+    matplotlib knows."""
     import matplotlib
-    matplotlib.use("svg")
+    matplotlib.use("agg")
+    matplotlib.rcParams["svg.hashsalt"] = "mimi"  # the same picture from the same results
     from matplotlib import pyplot
 
     runs = {}
@@ -134,11 +136,15 @@ def plot(outcome):
                 end = next((at for at in ends if at > event["at"]), times[-1] if times else 0)
                 axis.axvspan(event["at"], end, color="#f5d7b5", alpha=0.6, linewidth=0)
     axes[-1][0].set_xlabel("seconds; shaded: the primary is away")
-    image = io.StringIO()
-    figure.savefig(image, format="svg", metadata={"Date": None})
+    figure.savefig(to, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None)
     pyplot.close(figure)
-    svg = image.getvalue()
-    return svg[svg.index("<svg"):]
+
+
+def svg(outcome):
+    image = io.StringIO()
+    plot(outcome, image, "svg")
+    text = image.getvalue()
+    return text[text.index("<svg"):]
 
 
 PAGE = """<!doctype html>
@@ -169,4 +175,4 @@ def html(outcome):
         body="\n".join("<tr>" + "".join(f"<td>{escape.escape(cell)}</td>" for cell in row) + "</tr>"
                        for row in rows(lines)),
         remarks="\n".join(f"<p>{escape.escape(line)}</p>" for line in remarks(outcome, lines)),
-        plot=plot(outcome), when=escape.escape(outcome["when"]))
+        plot=svg(outcome), when=escape.escape(outcome["when"]))

@@ -46,6 +46,9 @@ def add_arguments(parser):
     add("--fault", choices=["link", "blackhole", "planned"], default="link",
         help="link: the switches react; blackhole: links stay up and mimi must notice; "
              "planned: mimi is told to move (default: %(default)s)")
+    add("--priority", type=int, default=10, metavar="1..99",
+        help="of what synchronises (SCHED_FIFO, where allowed), so that a busy machine does not "
+             "keep it from its work; 0: as everything else (default: %(default)s)")
     add("--connections", type=int, default=1000, help="in all (default: %(default)s)")
     add("--duration", type=int, help="of a run, in seconds (default: 30)")
     add("--period", type=float, default=6.0, help="from fault to fault, in seconds (default: 6)")
@@ -58,6 +61,7 @@ def add_arguments(parser):
     add("--seed", type=int, default=1, help="of the order of the runs (default: %(default)s)")
     add("--out", type=Path, default=Path("build/lab"),
         help="directory for report.html and results.json (default: %(default)s)")
+    add("--figure", type=Path, help="the plot alone, into this file (.svg, .png)")
     add("--mimi", type=Path, default=MIMI, help="the program (default: %(default)s)")
     add("--keep", action="store_true", help="keep the programs' logs beside the results")
     parser.set_defaults(needs=needs)
@@ -181,5 +185,7 @@ def main(options):
     print(report.text(outcome))
     page = options.out / "report.html"
     page.write_text(report.html(outcome))
+    if options.figure:
+        report.plot(outcome, options.figure, options.figure.suffix.lstrip("."))
     print(f"\nreport: {page}   results: {options.out / 'results.json'}")
     return 0
