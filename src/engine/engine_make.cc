@@ -214,6 +214,9 @@ absl::Status EngineImpl::MakePipeline(Side side) {
     options.age_field = box.age_field;
     options.publish = options_.publish;
     options.emit = emit;
+    options.wake = [this] {
+      Wake();
+    };
     absl::StatusOr<std::unique_ptr<Source>> source =
         Source::New(schema, std::move(options), *options_.store, loop_);
     if (source.ok()) {

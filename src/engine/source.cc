@@ -95,6 +95,9 @@ absl::StatusOr<Position> Source::Apply(const BatchView& draft) {
   if (!offered.ok()) {
     return offered;
   }
+  if (options_.wake) {  // an idle pump is up to 10 ms away from its next tick
+    options_.wake();
+  }
   return ++applied_;
 }
 

@@ -41,6 +41,8 @@ class Source : public PumpOwner, public FeedSubscriber, private StateSink {
     std::string age_field;
     PublisherOptions publish;
     std::function<void(std::string_view kind, std::string detail)> emit;
+    /// Tick() is wanted before NextDeadline(): the driver has brought something.
+    std::function<void()> wake{};
   };
   static absl::StatusOr<std::unique_ptr<Source>> New(const StateSchema& schema, Options options,
                                                      StateStore& store, Loop& loop);
