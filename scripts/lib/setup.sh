@@ -15,7 +15,7 @@ mimi_packages() {
     lab) echo util-linux procps iproute2 nftables wrk lighttpd python3 python3-matplotlib ;;
     test)
       mimi_packages lab
-      echo clang llvm ccache "$(mimi_clang_runtime)" "$(mimi_os_packages)"
+      echo clang llvm ccache frr "$(mimi_clang_runtime)" "$(mimi_os_packages)"
       ;;
     arm64)
       echo g++-aarch64-linux-gnu gcc-aarch64-linux-gnu qemu-user libabsl-dev:arm64 libfmt-dev:arm64

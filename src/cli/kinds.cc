@@ -40,6 +40,7 @@ constexpr Kind<Liveness> kLiveness[] = {
     {"tcp", "connects to a service through the box", ReadTcpProbe},
     {"http", "asks a service through the box", ReadHttpProbe},
     {"icmp", "pings through the box", ReadIcmpProbe},
+    {"traffic", "packets go into the box: do any come out?", ReadTraffic},
 };
 
 constexpr Kind<Liveness> kBeacons[] = {

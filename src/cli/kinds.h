@@ -53,6 +53,7 @@ config::Build<Liveness> ReadHeartbeat(config::Section& section, config::ReadCont
 config::Build<Liveness> ReadTcpProbe(config::Section& section, config::ReadContext& context);
 config::Build<Liveness> ReadHttpProbe(config::Section& section, config::ReadContext& context);
 config::Build<Liveness> ReadIcmpProbe(config::Section& section, config::ReadContext& context);
+config::Build<Liveness> ReadTraffic(config::Section& section, config::ReadContext& context);
 config::Build<Liveness> ReadBeacon(config::Section& section, config::ReadContext& context);
 
 // kinds/steerings.cc

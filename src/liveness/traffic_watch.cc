@@ -13,7 +13,11 @@ std::optional<TrafficWatch::Change> TrafficWatch::OnSample(std::uint64_t in, std
     samples_ = {sample};
     return std::nullopt;
   }
-  if (out > samples_.back().out) {
+  samples_.push_back(sample);
+  while (samples_[1].at <= now - window_) {
+    samples_.pop_front();
+  }
+  if (out - samples_.front().out > ignored_out_) {
     samples_ = {sample};
     if (health_ == Health::kUp) {
       return std::nullopt;
@@ -21,17 +25,14 @@ std::optional<TrafficWatch::Change> TrafficWatch::OnSample(std::uint64_t in, std
     health_ = Health::kUp;
     return Change{true, "packets come out"};
   }
-  samples_.push_back(sample);
-  while (samples_.size() > 1 && samples_[1].at <= now - window_) {
-    samples_.pop_front();
-  }
   const Sample& first = samples_.front();
   if (now - first.at < window_ || in - first.in < min_packets_ || health_ == Health::kDown) {
     return std::nullopt;
   }
   health_ = Health::kDown;
-  return Change{false, fmt::format("{} packets went in within {} and none came out", in - first.in,
-                                   DurationText(now - first.at))};
+  return Change{false, fmt::format("{} packets went in within {} and {} came out", in - first.in,
+                                   DurationText(now - first.at),
+                                   out == first.out ? "none" : std::to_string(out - first.out))};
 }
 
 }  // namespace mimi::internal

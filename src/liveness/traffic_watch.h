@@ -18,8 +18,9 @@ namespace mimi::internal {
 
 class TrafficWatch {
  public:
-  TrafficWatch(std::uint64_t min_packets, Duration window)
-      : min_packets_(min_packets), window_(window) {}
+  /// As many as `ignored_out` that come out within a window count as none.
+  TrafficWatch(std::uint64_t min_packets, std::uint64_t ignored_out, Duration window)
+      : min_packets_(min_packets), ignored_out_(ignored_out), window_(window) {}
 
   struct Change {
     bool up = false;
@@ -34,9 +35,9 @@ class TrafficWatch {
     MonotonicTime at;
   };
 
-  const std::uint64_t min_packets_;
+  const std::uint64_t min_packets_, ignored_out_;
   const Duration window_;
-  std::deque<Sample> samples_;  // since the last packet that came out; the first is window_ old
+  std::deque<Sample> samples_;  // since packets came out; the first is window_ old, or younger
   Health health_ = Health::kUnknown;
 };
 

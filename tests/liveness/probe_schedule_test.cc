@@ -53,7 +53,7 @@ TEST_CASE("probe: one without an answer is abandoned at its time-out and counts 
 }
 
 TEST_CASE("traffic: packets that go in and do not come out are down; silence says nothing") {
-  TrafficWatch watch(10, milliseconds(300));
+  TrafficWatch watch(10, 0, milliseconds(300));
   MonotonicTime now = kStart;
   const auto sample = [&](std::uint64_t in, std::uint64_t out) {
     now += milliseconds(100);
@@ -73,6 +73,25 @@ TEST_CASE("traffic: packets that go in and do not come out are down; silence say
   CHECK(sample(61, 6)->up);
   // An interface that was made anew counts from zero.
   CHECK_FALSE(sample(0, 0).has_value());
+}
+
+TEST_CASE("traffic: what the box says by itself does not make it forward") {
+  TrafficWatch watch(10, 2, milliseconds(300));
+  MonotonicTime now = kStart;
+  std::uint64_t in = 0, out = 0;
+  const auto sample = [&](std::uint64_t more_in, std::uint64_t more_out) {
+    now += milliseconds(100);
+    return watch.OnSample(in += more_in, out += more_out, now);
+  };
+  CHECK_FALSE(sample(50, 50).has_value());
+  CHECK(sample(50, 50)->up);
+  CHECK_FALSE(sample(50, 1).has_value());
+  CHECK_FALSE(sample(50, 0).has_value());
+  const auto down = sample(50, 1);
+  REQUIRE(down.has_value());
+  CHECK(down->reason == "150 packets went in within 300 ms and 2 came out");
+  CHECK_FALSE(sample(50, 0).has_value());
+  CHECK(sample(50, 3)->up);
 }
 
 }  // namespace

@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -81,6 +82,44 @@ struct IcmpProbeOptions {
 /// ICMP or ICMPv6 echo (RFC 792, RFC 4443). Errors: InvalidArgument (an option); Start():
 /// FailedPrecondition (rights).
 absl::StatusOr<std::unique_ptr<Liveness>> NewIcmpProbe(const IcmpProbeOptions& options, Loop& loop);
+
+/// One counter of an interface of the host (and network namespace) that watches.
+struct PacketCounter {
+  std::string interface {};
+  /// Packets that it received, or that it sent.
+  bool received = true;
+};
+
+/// No probe, but a look at the users' own packets: what goes into the box has to come out of it.
+/// For a host that stands beside the box (what it sends towards the box goes in, what it receives
+/// from the other side came out), and for the box itself.
+///
+///     auto traffic = NewTrafficLiveness({.box = Side::kPrimary,
+///                                        .in = {{.interface = "to-box", .received = false}},
+///                                        .out = {{.interface = "behind-box", .received = true}}},
+///                                       loop);
+///
+/// `min_packets` in and none out within `window`: kDown. One out: kUp. Nothing in: no statement,
+/// so after a divert, when no more traffic comes, a box that was down stays down until it forwards
+/// again: let a probe say that it is back. An interface that is missing: kUnknown. With fewer packets
+/// than a window needs it is slow, and one sided traffic (floods that a box rightly drops) looks like
+/// a fault: combine it with another liveness ("all", combined_liveness.h).
+struct TrafficOptions {
+  Side box = Side::kPrimary;
+  /// The sums of these counters.
+  std::vector<PacketCounter> in{}, out{};
+  std::uint64_t min_packets = 20;
+  /// As many packets out within a window count as none: what the box sends by itself (ARP, LLDP,
+  /// BFD).
+  std::uint64_t ignored_out = 0;
+  Duration window = std::chrono::milliseconds(500);
+  /// Between two looks. A look reads /proc/net/dev, which takes longer the more interfaces there
+  /// are.
+  Duration interval = std::chrono::milliseconds(100);
+};
+/// Errors: InvalidArgument (an option); Start(): FailedPrecondition (no /proc).
+absl::StatusOr<std::unique_ptr<Liveness>> NewTrafficLiveness(const TrafficOptions& options,
+                                                             Loop& loop);
 
 }  // namespace mimi
 

@@ -1,4 +1,4 @@
-// [[liveness]] kind = "bfd", "heartbeat", "tcp", "http", "icmp"; [minion.beacon].
+// [[liveness]] kind = "bfd", "heartbeat", "tcp", "http", "icmp", "traffic"; [minion.beacon].
 
 #include <fmt/core.h>
 
@@ -62,6 +62,24 @@ void ReadPath(Section& section, ReadContext& context, ProbePath* path) {
   }
   if (path->mark != 0) {
     context.Needs("CAP_NET_ADMIN", "to mark a probe's packets");
+  }
+}
+
+// "eth0:rx", "eth0:tx".
+void ReadCounters(Section& section, std::string_view key, std::vector<PacketCounter>* counters) {
+  std::vector<std::string> texts;
+  section.Require(key, "counters of interfaces, such as [\"eth0:rx\"]");
+  section.Read(key, &texts);
+  for (const std::string& text : texts) {
+    const std::size_t colon = text.rfind(':');
+    const std::string_view way =
+        colon == std::string::npos ? "" : std::string_view(text).substr(colon + 1);
+    if (colon == 0 || (way != "rx" && way != "tx")) {
+      section.Refuse(key,
+                     fmt::format("expected an interface and \":rx\" or \":tx\", got \"{}\"", text));
+      continue;
+    }
+    counters->push_back({.interface = text.substr(0, colon), .received = way == "rx"});
   }
 }
 
@@ -144,6 +162,23 @@ Build<Liveness> ReadIcmpProbe(Section& section, ReadContext& context) {
   ReadPath(section, context, &options.path);
   return [options](BuildContext& build) {
     return MadeFrom(NewIcmpProbe(options, build.loop));
+  };
+}
+
+Build<Liveness> ReadTraffic(Section& section, ReadContext& context) {
+  TrafficOptions options;
+  options.box = context.side;
+  ReadCounters(section, "in", &options.in);
+  ReadCounters(section, "out", &options.out);
+  section.Read("min_packets", &options.min_packets, std::uint64_t{1});
+  section.Read("ignored_out", &options.ignored_out);
+  section.Read("window", &options.window);
+  section.Read("interval", &options.interval, std::chrono::milliseconds(1));
+  if (options.window < options.interval) {
+    section.Refuse("window", "must not be shorter than the interval");
+  }
+  return [options](BuildContext& build) {
+    return MadeFrom(NewTrafficLiveness(options, build.loop));
   };
 }
 
