@@ -13,8 +13,10 @@ constexpr Kind<StateStore> kStores[] = {
 constexpr Kind<Driver> kDrivers[] = {
 #if MIMI_CLI_NETFILTER
     {"conntrack", "the Linux kernel's connection tracking", ReadConntrackDriver},
+    {"nflog", "packets that a Linux box's rules log", ReadNflogDriver},
 #else
     {"conntrack", "built without MIMI_WITH_NETFILTER", nullptr},
+    {"nflog", "built without MIMI_WITH_NETFILTER", nullptr},
 #endif
     {"rows_file", "rows that stand in a file, as JSON", ReadRowsFileDriver},
 };

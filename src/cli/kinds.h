@@ -33,6 +33,9 @@ config::Build<Driver> ReadRowsFileDriver(config::Section& section, config::ReadC
 // kinds/conntrack.cc
 config::Build<Driver> ReadConntrackDriver(config::Section& section, config::ReadContext& context);
 
+// kinds/nflog.cc
+config::Build<Driver> ReadNflogDriver(config::Section& section, config::ReadContext& context);
+
 // kinds/table.cc
 config::Build<Minion> ReadTableMinion(config::Section& section, config::ReadContext& context);
 

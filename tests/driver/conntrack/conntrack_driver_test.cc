@@ -326,6 +326,30 @@ TEST_CASE("conntrack driver: events that do not fit are lost, seen, and repaired
   CHECK(world.driver->state().lost == lost);
 }
 
+TEST_CASE("conntrack driver: zones, and an operator's mark that changes later") {
+  World world;
+  world.box.Nft(
+      "table ip zones {\n"
+      " chain c {\n  type filter hook prerouting priority raw; iifname != \"lo\" ct zone set 7\n "
+      "}\n"
+      " chain m {\n  type filter hook forward priority 0; ct mark set 0x5\n }\n}\n");
+  world.Start();
+  const UniqueFd at = world.Socket(world.server, SOCK_DGRAM, "10.2.0.2", 53);
+  const UniqueFd from = world.Socket(world.client, SOCK_DGRAM, "10.1.0.2", 40004);
+  world.ConnectTo(from, "203.0.113.1", 53);
+  for (const std::uint32_t mark : {5U, 6U}) {
+    char byte = 0;
+    sockaddr_storage peer = {};
+    socklen_t size = sizeof(peer);
+    REQUIRE(send(from.get(), "x", 1, 0) == 1);
+    REQUIRE(recvfrom(at.get(), &byte, 1, 0, reinterpret_cast<sockaddr*>(&peer), &size) == 1);
+    REQUIRE(sendto(at.get(), "y", 1, 0, reinterpret_cast<sockaddr*>(&peer), size) == 1);
+    world.Until([&] { return world.sink.rows.size() == 1 && world.RowOf(40004)->mark == mark; });
+    world.box.Nft("flush chain ip zones m; add rule ip zones m ct mark set 0x6\n");
+  }
+  CHECK(world.RowOf(40004)->zone == 7);
+}
+
 TEST_CASE("conntrack driver: its rules stay when it stops, and are taken away on request") {
   World world;
   CHECK(absl::IsNotFound(RemoveConntrackDriver(world.options)));
