@@ -14,7 +14,7 @@
 
 #include "src/base/status.h"
 #include "src/base/suggest.h"
-#include "src/state/document.h"
+#include "src/base/document.h"
 #include "src/state/field_types.h"
 #include "src/state/value_text.h"
 

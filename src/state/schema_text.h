@@ -25,7 +25,7 @@
 
 #include "mimi/schema.h"
 
-#include "src/state/document.h"
+#include "src/base/document.h"
 
 namespace mimi {
 

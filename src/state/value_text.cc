@@ -15,6 +15,7 @@
 
 #include "src/base/bytes.h"
 #include "src/base/duration.h"
+#include "src/base/json_text.h"
 #include "src/base/suggest.h"
 #include "src/base/utf8.h"
 #include "src/state/field_types.h"
@@ -244,25 +245,6 @@ void AppendHex(std::span<const std::byte> value, std::string* json) {
 }
 
 }  // namespace
-
-void AppendQuoted(std::string_view text, std::string* json) {
-  const bool clean = IsUtf8(text);
-  *json += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      *json += '\\';
-      *json += c;
-    } else if (byte < 0x20 || byte == 0x7F) {
-      *json += fmt::format("\\u{:04x}", byte);
-    } else if (byte >= 0x80 && !clean) {
-      *json += "\\ufffd";
-    } else {
-      *json += c;
-    }
-  }
-  *json += '"';
-}
 
 void AppendValue(const Field& field, std::span<const std::byte> value, std::string* json) {
   switch (field.type) {

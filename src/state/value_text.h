@@ -13,16 +13,13 @@
 
 #include "mimi/schema.h"
 
-#include "src/state/document.h"
+#include "src/base/document.h"
 
 namespace mimi::internal {
 
 /// Appends the value as JSON. Never fails: what CheckRow would refuse appears in the nearest form there is
 /// (an unlisted enum value as its number, bytes that are no UTF-8 as U+FFFD).
 void AppendValue(const Field& field, std::span<const std::byte> value, std::string* json);
-
-/// Appends text in quotes, escaped.
-void AppendQuoted(std::string_view text, std::string* json);
 
 /// Writes `node` as the field's value: field.size bytes. Else what is wrong with it.
 std::optional<std::string> ReadValue(const Field& field, const Node& node,

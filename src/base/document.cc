@@ -1,4 +1,4 @@
-#include "src/state/document.h"
+#include "src/base/document.h"
 
 #include <algorithm>
 

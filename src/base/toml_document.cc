@@ -13,7 +13,7 @@
 #include <toml++/toml.h>
 
 #include "src/base/status.h"
-#include "src/state/document.h"
+#include "src/base/document.h"
 
 namespace mimi::internal {
 namespace {

@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/base/status.h"
-#include "src/state/document.h"
+#include "src/base/document.h"
 
 namespace mimi::internal {
 namespace {

@@ -1,0 +1,46 @@
+#ifndef MIMI_SRC_RULES_PAIRS_H_
+#define MIMI_SRC_RULES_PAIRS_H_
+
+// The rest of a line as key=value, as firewalls of many kinds write it: values quoted or not, words
+// without a value between them, keys that come twice.
+//
+// Threads: a plan is constant once built; any.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/rules/program.h"
+
+namespace mimi::rules {
+
+/// Which keys a rule wants, each with a template for its value. A word without "=" is a key whose
+/// value is the word itself.
+class PairsPlan {
+ public:
+  /// `programs[n]` is for the key's n-th time; later times do not matter.
+  void Add(std::string_view key, std::vector<Program> programs, bool required);
+  std::size_t size() const { return keys_.size(); }
+
+  MatchResult Match(std::string_view text, std::size_t from, Values* values) const;
+
+ private:
+  struct Key {
+    std::string name;
+    std::vector<Program> programs;
+    bool required = false;
+  };
+  const Key* Find(std::string_view name, std::size_t* index) const;
+  static std::size_t BucketOf(std::string_view name);
+
+  std::vector<Key> keys_;
+  std::array<std::vector<std::uint8_t>, 64> buckets_;
+};
+
+inline constexpr std::size_t kMaxKeys = 64;
+
+}  // namespace mimi::rules
+
+#endif  // MIMI_SRC_RULES_PAIRS_H_

@@ -1,0 +1,431 @@
+#include "src/rules/scan.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace mimi::rules {
+namespace {
+
+constexpr std::uint64_t kSecond = 1000000000;
+
+struct Name {
+  std::string_view name;
+  std::uint16_t number;
+};
+
+// Names that boxes print for ports: Cisco's (ASA command reference, "TCP and UDP ports"), and those
+// of /etc/services that differ. Sorted.
+constexpr std::array kServices = std::to_array<Name>({{"aol", 5190},
+                                                      {"bgp", 179},
+                                                      {"biff", 512},
+                                                      {"bootpc", 68},
+                                                      {"bootps", 67},
+                                                      {"chargen", 19},
+                                                      {"cifs", 3020},
+                                                      {"citrix-ica", 1494},
+                                                      {"cmd", 514},
+                                                      {"ctiqbe", 2748},
+                                                      {"daytime", 13},
+                                                      {"discard", 9},
+                                                      {"dnsix", 195},
+                                                      {"domain", 53},
+                                                      {"domain-s", 853},
+                                                      {"echo", 7},
+                                                      {"exec", 512},
+                                                      {"finger", 79},
+                                                      {"ftp", 21},
+                                                      {"ftp-data", 20},
+                                                      {"gopher", 70},
+                                                      {"h323", 1720},
+                                                      {"hostname", 101},
+                                                      {"http", 80},
+                                                      {"http-alt", 8080},
+                                                      {"https", 443},
+                                                      {"ident", 113},
+                                                      {"imap", 143},
+                                                      {"imap3", 220},
+                                                      {"imap4", 143},
+                                                      {"imaps", 993},
+                                                      {"ipp", 631},
+                                                      {"irc", 194},
+                                                      {"isakmp", 500},
+                                                      {"kerberos", 88},
+                                                      {"klogin", 543},
+                                                      {"kshell", 544},
+                                                      {"ldap", 389},
+                                                      {"ldaps", 636},
+                                                      {"login", 513},
+                                                      {"lotusnotes", 1352},
+                                                      {"lpd", 515},
+                                                      {"mdns", 5353},
+                                                      {"microsoft-ds", 445},
+                                                      {"mobile-ip", 434},
+                                                      {"ms-wbt-server", 3389},
+                                                      {"mysql", 3306},
+                                                      {"nameserver", 42},
+                                                      {"netbios-dgm", 138},
+                                                      {"netbios-ns", 137},
+                                                      {"netbios-ssn", 139},
+                                                      {"nfs", 2049},
+                                                      {"nntp", 119},
+                                                      {"ntp", 123},
+                                                      {"openvpn", 1194},
+                                                      {"pcanywhere-data", 5631},
+                                                      {"pcanywhere-status", 5632},
+                                                      {"pim-auto-rp", 496},
+                                                      {"pop2", 109},
+                                                      {"pop3", 110},
+                                                      {"pop3s", 995},
+                                                      {"postgresql", 5432},
+                                                      {"pptp", 1723},
+                                                      {"radius", 1645},
+                                                      {"radius-acct", 1646},
+                                                      {"rip", 520},
+                                                      {"rsh", 514},
+                                                      {"rtsp", 554},
+                                                      {"secureid-udp", 5510},
+                                                      {"sip", 5060},
+                                                      {"sip-tls", 5061},
+                                                      {"smtp", 25},
+                                                      {"smtps", 465},
+                                                      {"snmp", 161},
+                                                      {"snmptrap", 162},
+                                                      {"sqlnet", 1521},
+                                                      {"ssh", 22},
+                                                      {"submission", 587},
+                                                      {"sunrpc", 111},
+                                                      {"syslog", 514},
+                                                      {"tacacs", 49},
+                                                      {"talk", 517},
+                                                      {"telnet", 23},
+                                                      {"tftp", 69},
+                                                      {"time", 37},
+                                                      {"uucp", 540},
+                                                      {"vxlan", 4789},
+                                                      {"who", 513},
+                                                      {"whois", 43},
+                                                      {"www", 80},
+                                                      {"xdmcp", 177}});
+
+// IANA "Protocol Numbers", with the other names that boxes print.
+constexpr std::array kProtocols = std::to_array<Name>(
+    {{"tcp", 6},        {"udp", 17},   {"icmp", 1},     {"icmpv6", 58}, {"icmp6", 58},
+     {"ipv6-icmp", 58}, {"sctp", 132}, {"gre", 47},     {"esp", 50},    {"ah", 51},
+     {"igmp", 2},       {"ospf", 89},  {"ospfigp", 89}, {"pim", 103},   {"dccp", 33},
+     {"udplite", 136},  {"vrrp", 112}, {"eigrp", 88},   {"ipip", 94},   {"ipencap", 4},
+     {"ipinip", 4},     {"ipv6", 41},  {"l2tp", 115},   {"carp", 112},  {"icmp-v6", 58}});
+
+char Lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
+bool IsNameChar(char c) {
+  return IsDigit(c) || (Lower(c) >= 'a' && Lower(c) <= 'z') || c == '-' || c == '_';
+}
+
+std::size_t NameSize(std::string_view text) {
+  std::size_t size = 0;
+  while (size < text.size() && IsNameChar(text[size])) {
+    ++size;
+  }
+  return size;
+}
+
+bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
+  return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(),
+                                                   [](char a, char b) { return Lower(a) == b; });
+}
+
+int HexValue(char c) {
+  if (IsDigit(c)) {
+    return c - '0';
+  }
+  const char lower = Lower(c);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// Groups of an IPv6 address on their way into 16 bytes.
+struct Groups {
+  std::array<std::uint16_t, 8> group{};
+  std::size_t count = 0;
+  std::size_t gap = 9;  // where "::" stands; 9: nowhere
+
+  bool Add(std::uint32_t value) {
+    if (count == 8) {
+      return false;
+    }
+    group[count++] = static_cast<std::uint16_t>(value);
+    return true;
+  }
+  bool Finish(Ip* ip) const {
+    if (gap == 9 ? count != 8 : count > 7) {
+      return false;
+    }
+    const std::size_t behind = gap == 9 ? 0 : count - gap;
+    std::array<std::uint16_t, 8> all{};
+    std::copy_n(group.begin(), count - behind, all.begin());
+    std::copy_n(group.begin() + static_cast<std::ptrdiff_t>(count - behind), behind,
+                all.end() - static_cast<std::ptrdiff_t>(behind));
+    for (std::size_t i = 0; i < 8; ++i) {
+      ip->octets[2 * i] = static_cast<std::uint8_t>(all[i] >> 8);
+      ip->octets[2 * i + 1] = static_cast<std::uint8_t>(all[i]);
+    }
+    return true;
+  }
+};
+
+// One group of hexadecimal digits at `at`; how many digits, at most 5 (5: too many).
+std::size_t ScanGroup(std::string_view text, std::size_t at, std::uint32_t* value) {
+  std::size_t digits = 0;
+  *value = 0;
+  while (digits < 5 && at + digits < text.size()) {
+    const int digit = HexValue(text[at + digits]);
+    if (digit < 0) {
+      break;
+    }
+    *value = *value << 4 | static_cast<std::uint32_t>(digit);
+    ++digits;
+  }
+  return digits;
+}
+
+std::size_t ScanPlainIp(std::string_view text, Ip* ip) {
+  const std::size_t size = ScanIpv4(text, ip);
+  return size != 0 ? size : ScanIpv6(text, ip);
+}
+
+std::size_t ScanUnits(std::string_view text, std::uint64_t* nanoseconds) {
+  std::size_t at = 0;
+  std::uint64_t total = 0;
+  while (at < text.size()) {
+    std::uint64_t number = 0;
+    const std::size_t digits = ScanNumber(text.substr(at), 1000000000, &number);
+    if (digits == 0 || at + digits == text.size()) {
+      break;
+    }
+    const char unit = text[at + digits];
+    const std::uint64_t seconds = unit == 'd'   ? 86400
+                                  : unit == 'h' ? 3600
+                                  : unit == 'm' ? 60
+                                  : unit == 's' ? 1
+                                                : 0;
+    if (seconds == 0 || number > 10000000) {
+      break;
+    }
+    total += number * seconds * kSecond;
+    at += digits + 1;
+  }
+  *nanoseconds = total;
+  return at;
+}
+
+}  // namespace
+
+std::size_t ScanNumber(std::string_view text, std::uint64_t max, std::uint64_t* number) {
+  std::uint64_t value = 0;
+  std::size_t size = 0;
+  while (size < text.size() && IsDigit(text[size])) {
+    if (size == 19) {
+      return 0;
+    }
+    value = value * 10 + static_cast<std::uint64_t>(text[size] - '0');
+    ++size;
+  }
+  if (value > max) {
+    return 0;
+  }
+  *number = value;
+  return size;
+}
+
+std::size_t ScanHex(std::string_view text, std::uint64_t* number) {
+  const std::size_t start = text.starts_with("0x") || text.starts_with("0X") ? 2 : 0;
+  std::uint64_t value = 0;
+  std::size_t size = start;
+  while (size < text.size() && HexValue(text[size]) >= 0) {
+    if (size - start == 16) {
+      return 0;
+    }
+    value = value << 4 | static_cast<std::uint64_t>(HexValue(text[size]));
+    ++size;
+  }
+  *number = value;
+  return size == start ? 0 : size;
+}
+
+std::size_t ScanIpv4(std::string_view text, Ip* ip) {
+  std::array<std::uint8_t, 4> octets{};
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (i != 0) {
+      if (at == end || *at != '.') {
+        return 0;
+      }
+      ++at;
+    }
+    unsigned value = 0;
+    const char* const first = at;
+    while (at != end && IsDigit(*at) && at - first < 3) {
+      value = value * 10 + static_cast<unsigned>(*at - '0');
+      ++at;
+    }
+    if (at == first || value > 255) {
+      return 0;
+    }
+    octets[i] = static_cast<std::uint8_t>(value);
+  }
+  if (at != end && (IsDigit(*at) || (*at == '.' && at + 1 != end && IsDigit(at[1])))) {
+    return 0;
+  }
+  *ip = Ip(Ipv4{octets});
+  return static_cast<std::size_t>(at - text.data());
+}
+
+std::size_t ScanIpv6(std::string_view text, Ip* ip) {
+  Groups groups;
+  std::size_t at = 0;
+  if (text.starts_with("::")) {
+    groups.gap = 0;
+    at = 2;
+  }
+  while (at < text.size()) {
+    std::uint32_t value = 0;
+    const std::size_t digits = ScanGroup(text, at, &value);
+    if (digits == 0) {
+      break;
+    }
+    Ip v4;
+    if (digits <= 3 && at + digits < text.size() && text[at + digits] == '.') {
+      const std::size_t size = ScanIpv4(text.substr(at), &v4);
+      if (size != 0) {
+        if (!groups.Add(static_cast<std::uint32_t>(v4.octets[12] << 8 | v4.octets[13])) ||
+            !groups.Add(static_cast<std::uint32_t>(v4.octets[14] << 8 | v4.octets[15]))) {
+          return 0;
+        }
+        at += size;
+        break;
+      }
+    }
+    if (digits > 4 || !groups.Add(value)) {
+      return 0;
+    }
+    at += digits;
+    if (at + 1 < text.size() && text[at] == ':') {
+      if (text[at + 1] == ':' && groups.gap == 9) {
+        groups.gap = groups.count;
+        at += 2;
+        continue;
+      }
+      // A colon that no group follows is somebody else's.
+      if (groups.count < 8 && HexValue(text[at + 1]) >= 0) {
+        ++at;
+        continue;
+      }
+    }
+    break;
+  }
+  if (!groups.Finish(ip)) {
+    return 0;
+  }
+  if (at < text.size() && text[at] == '%') {
+    const std::size_t zone = NameSize(text.substr(at + 1));
+    at += zone == 0 ? 0 : zone + 1;
+  }
+  return at;
+}
+
+std::size_t ScanIp(std::string_view text, Ip* ip) {
+  if (!text.starts_with('[')) {
+    return ScanPlainIp(text, ip);
+  }
+  const std::size_t size = ScanPlainIp(text.substr(1), ip);
+  return size != 0 && size + 1 < text.size() && text[size + 1] == ']' ? size + 2 : 0;
+}
+
+std::size_t ScanPort(std::string_view text, std::uint64_t* port) {
+  if (!text.empty() && IsDigit(text[0])) {
+    return ScanNumber(text, 65535, port);
+  }
+  const std::size_t size = NameSize(text);
+  const std::string_view name = text.substr(0, size);
+  const auto found = std::lower_bound(kServices.begin(), kServices.end(), name,
+                                      [](const Name& a, std::string_view b) { return a.name < b; });
+  if (size == 0 || found == kServices.end() || found->name != name) {
+    return 0;
+  }
+  *port = found->number;
+  return size;
+}
+
+std::size_t ScanProtocol(std::string_view text, std::uint64_t* protocol) {
+  if (!text.empty() && IsDigit(text[0])) {
+    return ScanNumber(text, 255, protocol);
+  }
+  const std::size_t size = NameSize(text);
+  const std::optional<std::uint8_t> found = FindProtocol(text.substr(0, size));
+  if (!found) {
+    return 0;
+  }
+  *protocol = *found;
+  return size;
+}
+
+std::size_t ScanDuration(std::string_view text, std::uint64_t* nanoseconds) {
+  const std::size_t units = ScanUnits(text, nanoseconds);
+  if (units != 0) {
+    return units;
+  }
+  std::uint64_t total = 0;
+  std::size_t at = ScanNumber(text, 1000000000, &total);
+  if (at == 0) {
+    return 0;
+  }
+  const std::size_t first = at;
+  for (int parts = 1; parts < 3 && at + 2 < text.size() && text[at] == ':'; ++parts) {
+    std::uint64_t part = 0;
+    if (ScanNumber(text.substr(at + 1, 2), 59, &part) != 2) {
+      break;
+    }
+    total = total * 60 + part;
+    at += 3;
+  }
+  *nanoseconds = total * kSecond;
+  if (at == first && at + 1 < text.size() && text[at] == '.' && IsDigit(text[at + 1])) {
+    ++at;
+    for (std::uint64_t unit = kSecond / 10; at < text.size() && IsDigit(text[at]); unit /= 10) {
+      *nanoseconds += unit * static_cast<std::uint64_t>(text[at] - '0');
+      ++at;
+    }
+  }
+  return at;
+}
+
+std::optional<std::uint8_t> FindProtocol(std::string_view name) {
+  for (const Name& known : kProtocols) {
+    if (EqualsIgnoringCase(name, known.name)) {
+      return static_cast<std::uint8_t>(known.number);
+    }
+  }
+  return std::nullopt;
+}
+
+std::string_view ProtocolName(std::uint8_t protocol) {
+  switch (protocol) {
+    case 1:
+      return "icmp";
+    case 6:
+      return "tcp";
+    case 17:
+      return "udp";
+    case 58:
+      return "icmpv6";
+    case 132:
+      return "sctp";
+    default:
+      return "";
+  }
+}
+
+}  // namespace mimi::rules
