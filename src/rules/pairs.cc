@@ -71,7 +71,7 @@ class PairScanner {
     }
     pair->value_at = first;
     pair->value = text_.substr(first, at_ - first);
-    at_ += at_ < text_.size() ? 1 : 0;
+    at_ += at_ < text_.size() ? std::size_t{1} : 0;
   }
 
   std::string_view text_;
@@ -91,7 +91,7 @@ std::size_t PairsPlan::BucketOf(std::string_view name) {
   }
   const auto first = static_cast<unsigned char>(name.front());
   const auto last = static_cast<unsigned char>(name.back());
-  return (name.size() * 7 + std::size_t{first} * 3 + last) & 63;
+  return (name.size() * 7 + std::size_t{first} * 3 + std::size_t{last}) % 64;
 }
 
 const PairsPlan::Key* PairsPlan::Find(std::string_view name, std::size_t* index) const {

@@ -94,13 +94,13 @@ TEST_CASE("joins: memory is bounded, the oldest goes, and time ends it") {
   JoinMemory memory({.name = "x", .within = std::chrono::seconds(5), .max = 4, .fields = {"a"}});
   const auto key = [](std::uint64_t i) {
     JoinKeyHasher hasher(7);
-    hasher.Add(Value{.kind = ValueKind::kNumber, .number = i});
+    hasher.Add(Value{.kind = ValueKind::kNumber, .number = i, .ip = {}, .text = {}});
     return hasher.key();
   };
   const MonotonicTime start{};
   Values values;
   for (std::uint64_t i = 0; i < 1000; ++i) {
-    values.Set(0, {.kind = ValueKind::kNumber, .number = i});
+    values.Set(0, Value{.kind = ValueKind::kNumber, .number = i, .ip = {}, .text = {}});
     memory.Keep(key(i), 0, {0}, values, start);
   }
   CHECK(memory.size() == 4);
