@@ -126,8 +126,8 @@ MatchResult PairsPlan::Match(std::string_view text, std::size_t from, Values* va
       const bool at_end = pair.value_at + pair.value.size() == text.size();
       result.refusal = pair.cut || (at_end && one.refusal == Refusal::kTruncated)
                            ? Refusal::kTruncated
-                       : one.matched || one.refusal == Refusal::kTruncated ? Refusal::kForm
-                                                                           : one.refusal;
+                       : one.matched ? Refusal::kForm
+                                     : one.inside;
       return result;
     }
   }

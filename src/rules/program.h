@@ -61,9 +61,10 @@ struct Op {
 
 struct EnumEntry {
   std::string word;  ///< in the line
-  std::string name;  ///< what it stands for; empty when it stands for a number
+  ValueKind kind = ValueKind::kText;
+  std::string name;  ///< what it stands for, by kind
   std::uint64_t number = 0;
-  bool numeric = false;
+  Ip ip;
 };
 
 struct EnumTable {
@@ -84,6 +85,7 @@ struct Program {
 struct MatchResult {
   bool matched = false;
   Refusal refusal = Refusal::kNone;  ///< of the way that came farthest
+  Refusal inside = Refusal::kNone;   ///< the same, had the text not ended there
   std::size_t reached = 0;           ///< how far that was; matched: where the match ended
   std::size_t pairs_at = std::string_view::npos;  ///< where key=value begins
 };

@@ -11,13 +11,14 @@ namespace {
 constexpr std::size_t kMaxChoices = 48;
 constexpr int kMaxSteps = 20000;  // a line of 8 KiB that is text up to one byte, twice over
 
-// Where to go on when the way taken turns out wrong.
+// Where to go on when the way taken turns out wrong. Never cleared: a matcher is made for each rule
+// that is tried.
 struct Choice {
-  std::uint32_t op = 0;
-  std::uint32_t at = 0;
-  std::uint32_t start = 0;  // kText: where the text begins
-  bool text = false;        // op is a kText that shall reach farther, to `at` or behind
-  std::uint64_t present = 0;
+  std::uint32_t op;
+  std::uint32_t at;
+  std::uint32_t start;  // kText: where the text begins
+  bool text;            // op is a kText that shall reach farther, to `at` or behind
+  std::uint64_t present;
 };
 
 class Matcher {
@@ -38,7 +39,7 @@ class Matcher {
         return result_;
       }
     }
-    result_.refusal = Refusal::kTooComplex;
+    result_.refusal = result_.inside = Refusal::kTooComplex;
     return result_;
   }
 
@@ -163,7 +164,7 @@ class Matcher {
       refusal = Refusal::kBadAddress;
     }
     if (size == 0) {
-      return Fail(refusal, at_);
+      return Fail(refusal, kind == ValueKind::kIp && MayBeCut(rest) ? text_.size() : at_);
     }
     value->kind = kind;
     value->text = rest.substr(0, size);
@@ -175,6 +176,11 @@ class Matcher {
     at_ += size;
     ++op_;
     return true;
+  }
+
+  // Whether an address begins here that the end of the text cuts off.
+  static bool MayBeCut(std::string_view rest) {
+    return rest.find_first_not_of("0123456789abcdefABCDEF.:[") == std::string_view::npos;
   }
 
   static bool IsNone(const Ip& ip) { return ip == Ip() || ip == Ip(Ipv4{}); }
@@ -227,12 +233,13 @@ class Matcher {
   bool Enum(const Op& op, std::string_view rest) {
     for (const EnumEntry& entry : program_.enums[op.target].entries) {
       if (rest.starts_with(entry.word)) {
-        Keep(op, entry.numeric ? ValueKind::kNumber : ValueKind::kText, at_,
-             at_ + entry.word.size());
+        Keep(op, entry.kind, at_, at_ + entry.word.size());
         if (op.slot != kNoSlot) {
-          values_->at[op.slot].number = entry.number;
-          if (!entry.name.empty()) {
-            values_->at[op.slot].text = entry.name;
+          Value& value = values_->at[op.slot];
+          value.number = entry.number;
+          value.ip = entry.ip;
+          if (entry.kind == ValueKind::kText) {
+            value.text = entry.name;
           }
         }
         at_ += entry.word.size();
@@ -282,6 +289,7 @@ class Matcher {
   bool Fail(Refusal refusal, std::size_t at) {
     if (result_.refusal == Refusal::kNone || at > result_.reached) {
       result_.reached = at;
+      result_.inside = refusal;
       result_.refusal = at >= text_.size() ? Refusal::kTruncated : refusal;
     }
     return false;

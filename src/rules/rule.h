@@ -9,26 +9,25 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mimi/schema.h"
 
 #include "src/rules/pairs.h"
 #include "src/rules/program.h"
+#include "src/rules/regex_plan.h"
 #include "src/rules/template_compiler.h"
 #include "src/rules/value.h"
 
 namespace mimi::rules {
 
-class RegexPlan;
-
 /// What a line means.
 enum class Action : std::uint8_t {
   kPut,
   kErase,
-  kEraseAbrupt,  ///< it just vanished: a time-out, a flush (record.h)
-  kNote,         ///< understood, but it changes no row
-  kIgnore,       ///< as if no rule had matched
+  kNote,    ///< understood, but it changes no row
+  kIgnore,  ///< as if no rule had matched
 };
 
 /// The action, or a variable whose text decides it.
@@ -38,6 +37,14 @@ struct ActionPlan {
   std::vector<std::pair<std::string, Action>> by_text;
 };
 
+/// Whether an erase did not end by protocol (record.h): then it is held for a moment.
+struct AbruptPlan {
+  bool otherwise = false;
+  std::uint8_t slot = kNoSlot;
+  bool listed = true;  ///< what it is when the variable begins with one of `words`
+  std::vector<std::string> words;
+};
+
 /// Gives `slot` a value where the line gave none: the first of `sources` that is there, or the
 /// constant.
 struct SetPlan {
@@ -45,6 +52,7 @@ struct SetPlan {
   std::vector<std::uint8_t> sources;
   bool has_constant = false;
   Value constant;
+  std::string text;  ///< what constant.text looks at
 };
 
 /// One field of the row from one variable.
@@ -57,14 +65,17 @@ struct JoinUse {
   std::uint32_t join = 0;
   std::vector<std::uint8_t> key;     ///< slots
   std::vector<std::uint8_t> fields;  ///< slots, as the join's fields; kNoSlot: this rule lacks it
-  enum class Missing : std::uint8_t { kGoOn, kRefuse, kWait, kNote } missing = Missing::kGoOn;
-  bool prefer_kept = false;
-  bool forget = false;
+  enum class Missing : std::uint8_t {
+    kGoOn,    ///< the line says enough itself
+    kRefuse,  ///< counted as no_partner
+    kNote,    ///< understood, but nothing follows from it
+    kWait,    ///< this line is kept until the other one comes
+  } missing = Missing::kGoOn;
+  bool forget = false;  ///< what was found is not needed again
 };
 
-/// Variables that every line may have, besides those of its template.
-struct KnownSlots {
-  std::uint8_t host = kNoSlot;
+/// Where the variables of a Flow are; only in rules whose row is one.
+struct FlowSlots {
   std::uint8_t protocol = kNoSlot;
   std::uint8_t orig_src = kNoSlot, orig_sport = kNoSlot, orig_dst = kNoSlot, orig_dport = kNoSlot;
   std::uint8_t reply_src = kNoSlot, reply_sport = kNoSlot, reply_dst = kNoSlot,
@@ -74,27 +85,47 @@ struct KnownSlots {
 
 struct Rule {
   std::string name;
-  std::string pack;
+  std::uint32_t pack = 0;
   VariableNames variables;
-  std::vector<std::string> shown;  ///< of the variables, those that are no fields of the row
+  std::uint8_t host = kNoSlot;
+  std::vector<std::uint8_t> shown;  ///< variables in the order in which people see them
 
   Program match;
   std::shared_ptr<const PairsPlan> pairs;
-  std::shared_ptr<const RegexPlan> regex;
-  std::string first_literal;  ///< what the match begins with; empty: it begins with the message
-  bool anywhere = false;      ///< what stands before it need not look like a header
+  std::shared_ptr<const RegexPlan> regex;  ///< then `match` is empty
+  std::string anchor;                      ///< no line without it can match
+  bool at_anchor = false;                  ///< the match begins with it
+  std::size_t place = 0;                   ///< line in its file
 
   ActionPlan action;
-  ActionPlan abrupt;  ///< kEraseAbrupt turns an erase into one that is held
-  bool orient_by_port = false;
+  AbruptPlan abrupt;
   std::vector<SetPlan> sets;
   std::vector<FieldPlan> key_fields;
   std::vector<FieldPlan> value_fields;
-  std::string missing_key_field;  ///< a key field that nothing in this rule gives
   std::optional<JoinUse> take;
   std::optional<JoinUse> keep;
-  KnownSlots known;
   bool flow = false;  ///< the row is a Flow: what it needs beyond copying is done
+  FlowSlots slots;
+};
+
+/// What a pack says of the boxes that it is for.
+struct PackFacts {
+  std::string name;
+  std::string title;
+  std::string limits;    ///< what its lines cannot tell
+  bool begins = false;   ///< a line at the begin of each session
+  bool ends = false;     ///< a line at its end
+  bool complete = true;  ///< of every session
+};
+
+struct Pack {
+  PackFacts facts;
+  /// Tags that its lines may have; another tag is part of the message, or, where it has a process
+  /// id, somebody else's line. Empty: any.
+  std::vector<std::string> programs;
+  /// What its messages begin with ("%ASA-6-"): rules match behind its first place in the line.
+  std::optional<Program> lead;
+  std::string lead_literal;
 };
 
 }  // namespace mimi::rules

@@ -1,0 +1,104 @@
+#include "src/rules/flow_values.h"
+
+#include <optional>
+
+namespace mimi::rules {
+namespace {
+
+constexpr std::uint64_t kIcmp = 1;
+constexpr std::uint64_t kIcmpV6 = 58;
+
+Value Number(std::uint64_t number) {
+  Value value;
+  value.kind = ValueKind::kNumber;
+  value.number = number;
+  return value;
+}
+
+std::optional<std::uint64_t> NumberAt(const Values& values, std::uint8_t slot) {
+  if (slot == kNoSlot || !values.has(slot) || values.at[slot].kind != ValueKind::kNumber) {
+    return std::nullopt;
+  }
+  return values.at[slot].number;
+}
+
+bool IsPortless(std::uint64_t protocol) {
+  constexpr std::uint64_t kWithPorts[] = {6, 17, 33, 132, 136};
+  for (const std::uint64_t known : kWithPorts) {
+    if (protocol == known) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void SetIfMissing(std::uint8_t slot, const Value& value, Values* values) {
+  if (!values->has(slot)) {
+    values->Set(slot, value);
+  }
+}
+
+void Inverse(std::uint8_t from, std::uint8_t to, Values* values) {
+  if (values->has(from) && !values->has(to)) {
+    values->Set(to, values->at[from]);
+  }
+}
+
+// The identifier is the source port, type and code the destination port (flow.h).
+void CompleteIcmp(const FlowSlots& slots, bool v6, Values* values) {
+  const std::uint64_t type = NumberAt(*values, slots.icmp_type).value_or(v6 ? 128 : 8);
+  const std::uint64_t code = NumberAt(*values, slots.icmp_code).value_or(0);
+  const std::uint64_t id = NumberAt(*values, slots.icmp_id)
+                               .value_or(NumberAt(*values, slots.orig_sport).value_or(0));
+  const std::uint64_t reply_id = NumberAt(*values, slots.icmp_reply_id).value_or(id);
+  std::uint64_t answer = type;  // what no answer is known for answers itself
+  switch (type) {
+    case 8:
+      answer = v6 ? type : 0;
+      break;
+    case 128:
+      answer = v6 ? 129 : type;
+      break;
+    case 13:
+    case 15:
+      answer = v6 ? type : type + 1;
+      break;
+    case 17:
+      answer = v6 ? type : 18;
+      break;
+    default:
+      break;
+  }
+  values->Set(slots.orig_sport, Number(id & 0xffff));
+  values->Set(slots.orig_dport, Number((type & 0xff) << 8 | (code & 0xff)));
+  values->Set(slots.reply_sport, Number(reply_id & 0xffff));
+  values->Set(slots.reply_dport, Number((answer & 0xff) << 8 | (code & 0xff)));
+}
+
+}  // namespace
+
+Refusal CompleteFlow(const FlowSlots& slots, bool whole, Values* values) {
+  const std::optional<std::uint64_t> protocol = NumberAt(*values, slots.protocol);
+  if (!whole || !protocol) {
+    return Refusal::kNone;
+  }
+  if (*protocol == kIcmp || *protocol == kIcmpV6) {
+    CompleteIcmp(slots, *protocol == kIcmpV6, values);
+  } else if (IsPortless(*protocol)) {
+    SetIfMissing(slots.orig_sport, Number(0), values);
+    SetIfMissing(slots.orig_dport, Number(0), values);
+  }
+  Inverse(slots.orig_dst, slots.reply_src, values);
+  Inverse(slots.orig_dport, slots.reply_sport, values);
+  Inverse(slots.orig_src, slots.reply_dst, values);
+  Inverse(slots.orig_sport, slots.reply_dport, values);
+  const auto differ = [values](std::uint8_t a, std::uint8_t b) {
+    return values->has(a) && values->has(b) &&
+           values->at[a].ip.is_v4() != values->at[b].ip.is_v4();
+  };
+  return differ(slots.orig_src, slots.orig_dst) || differ(slots.reply_src, slots.reply_dst)
+             ? Refusal::kMixedFamilies
+             : Refusal::kNone;
+}
+
+}  // namespace mimi::rules
