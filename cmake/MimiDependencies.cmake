@@ -51,6 +51,16 @@ if(MIMI_WITH_NETFILTER AND NOT MIMI_CORE_ONLY)
   endif()
 endif()
 
+if(MIMI_WITH_RE2 AND NOT MIMI_CORE_ONLY)
+  pkg_check_modules(re2 QUIET IMPORTED_TARGET re2)
+  if(NOT re2_FOUND)
+    message(FATAL_ERROR "re2 not found: apt-get install libre2-dev, or configure with "
+                        "-DMIMI_WITH_RE2=OFF to build without `regex =` in log rules")
+  endif()
+  # Its -pthread would keep precompiled headers from being used; Threads::Threads brings it.
+  set_target_properties(PkgConfig::re2 PROPERTIES INTERFACE_COMPILE_OPTIONS "")
+endif()
+
 # The distribution's CMake package of Abseil offers the shared libraries only; the archives lie
 # beside them. Their code is not position independent, so they are for programs, not for libmimi.so.
 if(MIMI_STATIC)

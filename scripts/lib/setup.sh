@@ -10,7 +10,7 @@ mimi_packages() {
     build)
       echo g++ cmake ninja-build pkg-config python3 \
         libabsl-dev libfmt-dev libcereal-dev libuv1-dev libtomlplusplus-dev \
-        nlohmann-json3-dev libcli11-dev doctest-dev
+        nlohmann-json3-dev libcli11-dev doctest-dev libre2-dev
       ;;
     lab) echo util-linux procps iproute2 nftables wrk lighttpd python3 python3-matplotlib ;;
     test)

@@ -67,6 +67,17 @@ int EventsCommand(const EventsOptions& options);
 
 int ReloadCommand(const CommonOptions& options);
 
+struct ParseOptions {
+  std::vector<std::string> packs;
+  std::vector<std::string> rule_files;
+  std::string pack_directory;  ///< empty: the usual places
+  std::string schema;          ///< a file with the rows' schema; empty: mimi.flow
+  bool refused = false;        ///< also an object for each line that a rule claims and cannot read
+  std::string file;            ///< empty or "-": standard input
+};
+/// One JSON object for each line that meant something; counts on standard error.
+int ParseCommand(const ParseOptions& options);
+
 struct StoreInfoOptions {
   std::string url;
   std::string pair;

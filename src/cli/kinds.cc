@@ -19,6 +19,7 @@ constexpr Kind<Driver> kDrivers[] = {
     {"nflog", "built without MIMI_WITH_NETFILTER", nullptr},
 #endif
     {"rows_file", "rows that stand in a file, as JSON", ReadRowsFileDriver},
+    {"syslog", "what the box logs, read by rules", ReadSyslogDriver},
 };
 
 constexpr Kind<Minion> kMinions[] = {

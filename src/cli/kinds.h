@@ -17,6 +17,10 @@
 //
 // Threads: any.
 
+#include <optional>
+
+#include "mimi/builtin/translating_minion.h"
+
 #include "src/config/kinds.h"
 
 namespace mimi::cli {
@@ -36,8 +40,16 @@ config::Build<Driver> ReadConntrackDriver(config::Section& section, config::Read
 // kinds/nflog.cc
 config::Build<Driver> ReadNflogDriver(config::Section& section, config::ReadContext& context);
 
+// kinds/syslog.cc
+config::Build<Driver> ReadSyslogDriver(config::Section& section, config::ReadContext& context);
+
 // kinds/table.cc
 config::Build<Minion> ReadTableMinion(config::Section& section, config::ReadContext& context);
+
+// kinds/translation.cc: [minion.flow], for minions of mimi.flow; nothing when the table is mimi.flow
+// and there is no such section.
+std::optional<FlowTranslation> ReadFlowTranslation(config::Section& section,
+                                                   const StateSchema& table);
 
 // kinds/netfilter.cc
 config::Build<Minion> ReadNetfilterMinion(config::Section& section, config::ReadContext& context);

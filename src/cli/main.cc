@@ -28,6 +28,7 @@ struct Arguments {
   AuditOptions audit;
   EventsOptions events;
   CommonOptions reload;
+  ParseOptions parse;
   StoreInfoOptions info;
   MinionRemoveOptions remove;
 };
@@ -89,6 +90,23 @@ void AddActing(CLI::App& app, Arguments* arguments, int* code) {
   reload->callback([=] { *code = ReloadCommand(arguments->reload); });
 }
 
+void AddParse(CLI::App& app, Arguments* arguments, int* code) {
+  CLI::App* const parse =
+      app.add_subcommand("parse", "try log rules on lines: a JSON object for each that they know");
+  ParseOptions* const options = &arguments->parse;
+  parse->add_option("--pack", options->packs, "rules of a shipped pack; may be repeated")
+      ->allow_extra_args(false);
+  parse->add_option("--rules", options->rule_files, "rules of a file; may be repeated")
+      ->allow_extra_args(false);
+  parse->add_option("--pack-directory", options->pack_directory, "instead of the usual places");
+  parse->add_option("--schema", options->schema,
+                    "a TOML definition of the rows, where they are not mimi.flow");
+  parse->add_flag("--refused", options->refused,
+                  "also the lines that a rule could not read, and why");
+  parse->add_option("FILE", options->file, "the lines; standard input without it");
+  parse->callback([=] { *code = ParseCommand(*options); });
+}
+
 void AddStore(CLI::App& app, Arguments* arguments, int* code) {
   CLI::App* const store = app.add_subcommand("store", "state repositories");
   store->require_subcommand(1);
@@ -127,6 +145,7 @@ int main(int argc, char** argv) {
   AddRun(app, &arguments, &code);
   AddWatching(app, &arguments, &code);
   AddActing(app, &arguments, &code);
+  AddParse(app, &arguments, &code);
   AddStore(app, &arguments, &code);
   AddMinion(app, &arguments, &code);
   try {

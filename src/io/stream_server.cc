@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "src/io/socket.h"
+
 namespace mimi {
 namespace {
 
@@ -15,9 +17,11 @@ class Server;
 
 class Connection final : public StreamConnection {
  public:
-  Connection(Server& server, UniqueFd socket) : server_(server), socket_(std::move(socket)) {}
+  Connection(Server& server, UniqueFd socket, const Ip& peer)
+      : server_(server), socket_(std::move(socket)), peer_(peer) {}
   ~Connection() override;
 
+  Ip peer() const override { return peer_; }
   void Send(std::string_view bytes) override;
   std::size_t unsent() const override { return unsent_.size() - sent_; }
   void Close() override;
@@ -36,6 +40,7 @@ class Connection final : public StreamConnection {
 
   Server& server_;
   UniqueFd socket_;
+  Ip peer_;
   std::unique_ptr<StreamHandler> handler_;
   std::string unread_;
   std::string unsent_;
@@ -95,11 +100,16 @@ class Server final : public StreamServer {
  private:
   void Accept() {
     while (true) {
-      UniqueFd socket(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      internal::SocketAddress peer;
+      UniqueFd socket(accept4(socket_.get(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (!socket.valid()) {
         // ECONNABORTED and its like concern one connection. Out of descriptors: look again when the
         // loop turns, by which time something may have been closed.
         return;
+      }
+      if (options_.admit && !options_.admit(peer.ip())) {
+        ++stats_.forbidden;
+        continue;
       }
       if (connections_.size() >= options_.max_connections) {
         ++stats_.refused;
@@ -107,7 +117,7 @@ class Server final : public StreamServer {
       }
       ++stats_.accepted;
       const int fd = socket.get();
-      auto connection = std::make_unique<Connection>(*this, std::move(socket));
+      auto connection = std::make_unique<Connection>(*this, std::move(socket), peer.ip());
       connection->set_handler(make_handler_(*connection));
       if (connection->Watch()) {
         connections_.emplace(fd, std::move(connection));

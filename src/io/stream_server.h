@@ -39,6 +39,8 @@ namespace mimi {
 class StreamConnection {
  public:
   virtual ~StreamConnection() = default;
+  /// `::` for unix sockets.
+  virtual Ip peer() const = 0;
   /// Queues, and sends as much as the socket takes. After Close() nothing.
   virtual void Send(std::string_view bytes) = 0;
   /// Bytes queued and not taken by the socket.
@@ -62,14 +64,17 @@ struct StreamServerOptions {
   std::size_t max_connections = 64;  ///< further ones are closed at once
   std::size_t max_unread = std::size_t{64} * 1024;
   Duration idle{};  ///< 0: for ever
+  /// Whether this peer may connect; `::` for unix sockets. Empty: everybody.
+  std::function<bool(const Ip& peer)> admit = nullptr;
 };
 
 /// What a server has seen; only grows but for `open`.
 struct StreamServerStats {
   std::size_t open = 0;
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;  ///< beyond max_connections
-  std::uint64_t cut = 0;      ///< max_unread reached, or idle
+  std::uint64_t refused = 0;    ///< beyond max_connections
+  std::uint64_t forbidden = 0;  ///< not admitted
+  std::uint64_t cut = 0;        ///< max_unread reached, or idle
 };
 
 class StreamServer {

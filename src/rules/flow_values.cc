@@ -45,11 +45,17 @@ void Inverse(std::uint8_t from, std::uint8_t to, Values* values) {
 }
 
 // The identifier is the source port, type and code the destination port (flow.h).
-void CompleteIcmp(const FlowSlots& slots, bool v6, Values* values) {
+Refusal CompleteIcmp(const FlowSlots& slots, bool v6, Values* values) {
   const std::uint64_t type = NumberAt(*values, slots.icmp_type).value_or(v6 ? 128 : 8);
   const std::uint64_t code = NumberAt(*values, slots.icmp_code).value_or(0);
-  const std::uint64_t id = NumberAt(*values, slots.icmp_id)
-                               .value_or(NumberAt(*values, slots.orig_sport).value_or(0));
+  std::optional<std::uint64_t> told = NumberAt(*values, slots.icmp_id);
+  if (!told) {
+    told = NumberAt(*values, slots.orig_sport);
+  }
+  if (!told) {
+    return Refusal::kMissing;  // which of its pings it is cannot be guessed
+  }
+  const std::uint64_t id = *told;
   const std::uint64_t reply_id = NumberAt(*values, slots.icmp_reply_id).value_or(id);
   std::uint64_t answer = type;  // what no answer is known for answers itself
   switch (type) {
@@ -73,6 +79,7 @@ void CompleteIcmp(const FlowSlots& slots, bool v6, Values* values) {
   values->Set(slots.orig_dport, Number((type & 0xff) << 8 | (code & 0xff)));
   values->Set(slots.reply_sport, Number(reply_id & 0xffff));
   values->Set(slots.reply_dport, Number((answer & 0xff) << 8 | (code & 0xff)));
+  return Refusal::kNone;
 }
 
 }  // namespace
@@ -83,7 +90,12 @@ Refusal CompleteFlow(const FlowSlots& slots, bool whole, Values* values) {
     return Refusal::kNone;
   }
   if (*protocol == kIcmp || *protocol == kIcmpV6) {
-    CompleteIcmp(slots, *protocol == kIcmpV6, values);
+    // Boxes call both ICMP.
+    const bool v6 = values->has(slots.orig_src) && !values->at[slots.orig_src].ip.is_v4();
+    values->Set(slots.protocol, Number(v6 ? kIcmpV6 : kIcmp));
+    if (const Refusal bad = CompleteIcmp(slots, v6, values); bad != Refusal::kNone) {
+      return bad;
+    }
   } else if (IsPortless(*protocol)) {
     SetIfMissing(slots.orig_sport, Number(0), values);
     SetIfMissing(slots.orig_dport, Number(0), values);
@@ -93,8 +105,7 @@ Refusal CompleteFlow(const FlowSlots& slots, bool whole, Values* values) {
   Inverse(slots.orig_src, slots.reply_dst, values);
   Inverse(slots.orig_sport, slots.reply_dport, values);
   const auto differ = [values](std::uint8_t a, std::uint8_t b) {
-    return values->has(a) && values->has(b) &&
-           values->at[a].ip.is_v4() != values->at[b].ip.is_v4();
+    return values->has(a) && values->has(b) && values->at[a].ip.is_v4() != values->at[b].ip.is_v4();
   };
   return differ(slots.orig_src, slots.orig_dst) || differ(slots.reply_src, slots.reply_dst)
              ? Refusal::kMixedFamilies

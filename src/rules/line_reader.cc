@@ -57,9 +57,8 @@ Reading LineReader::Read(const LogLine& line, MonotonicTime now) {
   if (farthest.rule == nullptr) {
     return {};
   }
-  return {.kind = Reading::Kind::kRefused,
-          .refusal = farthest.result.refusal,
-          .rule = farthest.rule};
+  return {
+      .kind = Reading::Kind::kRefused, .refusal = farthest.result.refusal, .rule = farthest.rule};
 }
 
 bool LineReader::Try(const LogLine& line, std::uint32_t index, std::size_t at, Tried* farthest) {
@@ -137,15 +136,14 @@ Reading LineReader::Finish(const LogLine& line, const Rule& rule, MonotonicTime 
     host.text = line.host;
     values_.Set(rule.host, host);
   }
-  if (rule.action.slot != kNoSlot && values_.has(rule.action.slot)) {
-    const std::string_view text = values_.at[rule.action.slot].text;
-    for (const auto& [word, action] : rule.action.by_text) {
-      if (word == text) {
-        reading.action = action;
-        break;
-      }
+  for (const InsidePlan& inside : rule.inside) {
+    const std::uint64_t present = values_.present;
+    if (!values_.has(inside.slot) ||
+        !MatchProgram(inside.program, values_.at[inside.slot].text, &values_).matched) {
+      values_.present = present;
     }
   }
+  reading.action = Decide(rule.action);
   if (reading.action == Action::kIgnore) {
     return {};
   }
@@ -167,6 +165,23 @@ Reading LineReader::Finish(const LogLine& line, const Rule& rule, MonotonicTime 
     Keep(rule, now);
   }
   return reading;
+}
+
+Action LineReader::Decide(const ActionPlan& plan) const {
+  for (const auto& [slot, action] : plan.by_presence) {
+    if (values_.has(slot)) {
+      return action;
+    }
+  }
+  if (plan.slot != kNoSlot && values_.has(plan.slot)) {
+    const std::string_view text = values_.at[plan.slot].text;
+    for (const auto& [word, action] : plan.by_text) {
+      if (word == text) {
+        return action;
+      }
+    }
+  }
+  return plan.fixed;
 }
 
 // False: the reading is finished without the partner.
@@ -217,11 +232,13 @@ void LineReader::Keep(const Rule& rule, MonotonicTime now) {
 
 JoinKey LineReader::KeyOf(const JoinUse& use) const {
   JoinKeyHasher hasher(seed_);
+  Value index;
+  index.kind = ValueKind::kNumber;
   for (const std::uint8_t slot : use.key) {
-    if (values_.has(slot)) {
+    ++index.number;
+    if (values_.has(slot)) {  // what is not told is not asked for
+      hasher.Add(index);
       hasher.Add(values_.at[slot]);
-    } else {
-      hasher.Add(std::string_view());
     }
   }
   return hasher.key();
@@ -232,8 +249,8 @@ void LineReader::Set(const Rule& rule) {
     if (values_.has(set.slot)) {
       continue;
     }
-    const auto source = std::ranges::find_if(
-        set.sources, [this](std::uint8_t slot) { return values_.has(slot); });
+    const auto source =
+        std::ranges::find_if(set.sources, [this](std::uint8_t slot) { return values_.has(slot); });
     if (source != set.sources.end()) {
       values_.Set(set.slot, values_.at[*source]);
     } else if (set.has_constant) {
@@ -247,7 +264,10 @@ Refusal LineReader::Row(const Rule& rule, Reading* reading) {
   std::memcpy(row_.data(), rules_->first_row.data(), row_.size());
   for (const FieldPlan& plan : rule.key_fields) {
     if (!values_.has(plan.slot)) {
-      return Refusal::kMissing;
+      if (plan.required) {
+        return Refusal::kMissing;
+      }
+      continue;
     }
     if (const Refusal bad = WriteField(*plan.field, values_.at[plan.slot], row_);
         bad != Refusal::kNone) {

@@ -22,11 +22,11 @@ namespace mimi::rules {
 /// A line, and what its header said.
 struct LogLine {
   std::string_view text;
-  std::size_t message = 0;   ///< where the message begins
-  std::size_t tag = 0;       ///< where it would begin were the program's name a part of it
-  std::string_view host;     ///< empty: not told
-  std::string_view program;  ///< empty: not told
-  bool process = false;      ///< the program told its process id
+  std::size_t message = 0;        ///< where the message begins
+  std::size_t tag = 0;            ///< where it would begin were the program's name a part of it
+  std::string_view host = {};     ///< empty: not told
+  std::string_view program = {};  ///< empty: not told
+  bool process = false;           ///< the program told its process id
 };
 
 struct Reading {
@@ -62,6 +62,7 @@ class LineReader {
   bool MayBegin(const LogLine& line, const Rule& rule, std::size_t at, std::size_t* from);
   std::size_t LeadEnd(const LogLine& line, std::uint32_t pack);
   Reading Finish(const LogLine& line, const Rule& rule, MonotonicTime now);
+  Action Decide(const ActionPlan& plan) const;
   bool Take(const Rule& rule, MonotonicTime now, Reading* reading);
   void Keep(const Rule& rule, MonotonicTime now);
   JoinKey KeyOf(const JoinUse& use) const;

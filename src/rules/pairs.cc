@@ -80,9 +80,9 @@ class PairScanner {
 
 }  // namespace
 
-void PairsPlan::Add(std::string_view key, std::vector<Program> programs, bool required) {
+void PairsPlan::Add(std::string_view key, std::vector<Program> programs, Wish wish) {
   buckets_[BucketOf(key)].push_back(static_cast<std::uint8_t>(keys_.size()));
-  keys_.push_back({std::string(key), std::move(programs), required});
+  keys_.push_back({std::string(key), std::move(programs), wish});
 }
 
 std::size_t PairsPlan::BucketOf(std::string_view name) {
@@ -117,10 +117,13 @@ MatchResult PairsPlan::Match(std::string_view text, std::size_t from, Values* va
     }
     const Program& program = key->programs[times[index]];
     ++times[index];
-    if (pair.value.empty() && !key->required) {
+    if (pair.value.empty() && !key->wish.required &&
+        !(key->wish.never_last && pair.value_at >= text.size())) {
       continue;
     }
     const MatchResult one = MatchProgram(program, pair.value, values);
+    pair.cut =
+        pair.cut || (key->wish.never_last && pair.value_at + pair.value.size() == text.size());
     if (pair.cut || !one.matched || one.reached != pair.value.size()) {
       result.reached = pair.value_at + one.reached;
       const bool at_end = pair.value_at + pair.value.size() == text.size();
@@ -133,7 +136,7 @@ MatchResult PairsPlan::Match(std::string_view text, std::size_t from, Values* va
   }
   result.reached = text.size();
   for (std::size_t i = 0; i < keys_.size(); ++i) {
-    if (keys_[i].required && times[i] < keys_[i].programs.size()) {
+    if (keys_[i].wish.required && times[i] < keys_[i].programs.size()) {
       result.refusal = Refusal::kTruncated;  // as the line stands, what is needed did not come
       return result;
     }

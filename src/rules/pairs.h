@@ -21,7 +21,11 @@ namespace mimi::rules {
 class PairsPlan {
  public:
   /// `programs[n]` is for the key's n-th time; later times do not matter.
-  void Add(std::string_view key, std::vector<Program> programs, bool required);
+  struct Wish {
+    bool required = false;
+    bool never_last = false;  ///< where the line ends with its value, the line was cut
+  };
+  void Add(std::string_view key, std::vector<Program> programs, Wish wish);
   std::size_t size() const { return keys_.size(); }
 
   MatchResult Match(std::string_view text, std::size_t from, Values* values) const;
@@ -30,7 +34,7 @@ class PairsPlan {
   struct Key {
     std::string name;
     std::vector<Program> programs;
-    bool required = false;
+    Wish wish;
   };
   const Key* Find(std::string_view name, std::size_t* index) const;
   static std::size_t BucketOf(std::string_view name);

@@ -40,6 +40,8 @@ enum class FieldKind : std::uint8_t {
   kHex,
   kProtocol,
   kWord,    ///< up to a blank
+  kLabel,   ///< up to one of : / ( ) , and no farther; may hold blanks
+  kInner,   ///< up to the closing parenthesis that must follow
   kQuoted,  ///< "…", with \" inside
   kCsv,     ///< up to a comma, or quoted ("" is a quote inside)
   kDuration,

@@ -99,7 +99,8 @@ class Matcher {
       end = op.size == 1 ? text_.find(program_.literals[op.text], from)
                          : text_.find(program_.Text(op), from);
       if (end == std::string_view::npos) {
-        return Fail(Refusal::kForm, text_.size());
+        // The line may have been cut; but that there is no second place says nothing new.
+        return from == start && Fail(Refusal::kForm, start, true);
       }
     } else if (next.code == OpCode::kAccept || next.code == OpCode::kEnd) {
       end = text_.size();
@@ -155,6 +156,8 @@ class Matcher {
       case FieldKind::kEnum:
         return Enum(op, rest);
       case FieldKind::kWord:
+      case FieldKind::kLabel:
+      case FieldKind::kInner:
       case FieldKind::kQuoted:
       case FieldKind::kCsv:
         return TextField(op, rest);
@@ -195,7 +198,7 @@ class Matcher {
         ++size;
       }
       to = size;
-    } else if (quoted) {
+    } else if (quoted && op.field != FieldKind::kLabel && op.field != FieldKind::kInner) {
       const std::size_t end = QuoteEnd(rest, op.field == FieldKind::kCsv);
       if (end == std::string_view::npos) {
         return Fail(Refusal::kTruncated, text_.size());
@@ -204,7 +207,13 @@ class Matcher {
       to = end;
       size = end + 1;
     } else {
-      size = std::min(rest.find(','), rest.size());
+      size = op.field == FieldKind::kLabel   ? rest.find_first_of(":/(),")
+             : op.field == FieldKind::kInner ? rest.find(')')
+                                             : rest.find(',');
+      if (size == std::string_view::npos && op.field == FieldKind::kInner) {
+        return Fail(Refusal::kForm, text_.size());
+      }
+      size = std::min(size, rest.size());
       to = size;
     }
     if (size == 0 && op.field != FieldKind::kCsv) {
@@ -286,11 +295,11 @@ class Matcher {
     return false;
   }
 
-  bool Fail(Refusal refusal, std::size_t at) {
+  bool Fail(Refusal refusal, std::size_t at, bool cut = false) {
     if (result_.refusal == Refusal::kNone || at > result_.reached) {
       result_.reached = at;
       result_.inside = refusal;
-      result_.refusal = at >= text_.size() ? Refusal::kTruncated : refusal;
+      result_.refusal = cut || at >= text_.size() ? Refusal::kTruncated : refusal;
     }
     return false;
   }

@@ -79,7 +79,8 @@ void AppendReadingJson(std::uint64_t line, const Reading& reading, const LineRea
     *json += ", \"abrupt\": true";
   }
   if (reading.refusal != Refusal::kNone) {
-    fmt::format_to(std::back_inserter(*json), ", \"reason\": \"{}\"", RefusalName(reading.refusal));
+    fmt::format_to(std::back_inserter(*json), ", \"without\": \"{}\"",
+                   RefusalName(reading.refusal));
   }
   *json += '}';
 }

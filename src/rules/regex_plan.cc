@@ -18,7 +18,7 @@ namespace {
 constexpr int kMaxGroups = 32;
 
 struct Group {
-  Program program;    // of one field
+  Program program;  // of one field
   int group = 0;
 };
 
@@ -36,10 +36,10 @@ class Re2Plan final : public RegexPlan {
     }
     for (const auto& [name, group] : regex_.NamedCapturingGroups()) {
       const std::size_t bar = name.find("__");
-      const std::string variable = bar == std::string::npos
-                                       ? fmt::format("{{{}}}", name)
-                                       : fmt::format("{{{}:{}}}", name.substr(0, bar),
-                                                     name.substr(bar + 2));
+      const std::string variable =
+          bar == std::string::npos
+              ? fmt::format("{{{}}}", name)
+              : fmt::format("{{{}:{}}}", name.substr(0, bar), name.substr(bar + 2));
       Group made;
       made.group = group;
       if (const auto mistake = CompileTemplate(variable, context, variables, &made.program)) {

@@ -104,6 +104,39 @@ Refusal WriteField(const Field& field, const Value& value, std::span<std::byte> 
   }
 }
 
+Value ReadField(const Field& field, std::span<const std::byte> row) {
+  const std::byte* const at = row.data() + field.offset;
+  Value value;
+  switch (field.type) {
+    case FieldType::kIp:
+    case FieldType::kIpv6:
+      value.kind = ValueKind::kIp;
+      std::memcpy(value.ip.octets.data(), at, 16);
+      break;
+    case FieldType::kIpv4: {
+      Ipv4 v4;
+      std::memcpy(v4.octets.data(), at, 4);
+      value.kind = ValueKind::kIp;
+      value.ip = Ip(v4);
+      break;
+    }
+    case FieldType::kText:
+    case FieldType::kBytes:
+    case FieldType::kMac: {
+      const std::string_view all(reinterpret_cast<const char*>(at), field.size);
+      value.text = all.substr(0, all.find('\0'));
+      break;
+    }
+    default:
+      value.kind = ValueKind::kNumber;
+      for (std::size_t i = 0; i < field.size; ++i) {
+        value.number |= static_cast<std::uint64_t>(at[i]) << (8 * i);
+      }
+      break;
+  }
+  return value;
+}
+
 bool ConstantFor(const Field& field, std::string_view text, Value* value) {
   value->text = text;
   value->kind = ValueKind::kNumber;

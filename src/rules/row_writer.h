@@ -19,6 +19,9 @@ namespace mimi::rules {
 /// but text is cut at the field's size.
 Refusal WriteField(const Field& field, const Value& value, std::span<std::byte> row);
 
+/// What stands in the field's place; texts are views into `row`.
+Value ReadField(const Field& field, std::span<const std::byte> row);
+
 /// The value that a constant's text stands for in a field of this type. False: none.
 bool ConstantFor(const Field& field, std::string_view text, Value* value);
 

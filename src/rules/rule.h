@@ -30,11 +30,18 @@ enum class Action : std::uint8_t {
   kIgnore,  ///< as if no rule had matched
 };
 
-/// The action, or a variable whose text decides it.
+/// The action, or variables that decide it.
 struct ActionPlan {
-  Action fixed = Action::kNote;  ///< also when the variable is not there, or has another text
+  Action fixed = Action::kNote;                              ///< when nothing below decides
+  std::vector<std::pair<std::uint8_t, Action>> by_presence;  ///< the first that is there
   std::uint8_t slot = kNoSlot;
-  std::vector<std::pair<std::string, Action>> by_text;
+  std::vector<std::pair<std::string, Action>> by_text;  ///< of `slot`
+};
+
+/// What stands within a text that the match found. That it does not match is no mistake.
+struct InsidePlan {
+  std::uint8_t slot = 0;
+  Program program;
 };
 
 /// Whether an erase did not end by protocol (record.h): then it is held for a moment.
@@ -59,6 +66,7 @@ struct SetPlan {
 struct FieldPlan {
   std::uint8_t slot = 0;
   const Field* field = nullptr;
+  bool required = false;
 };
 
 struct JoinUse {
@@ -97,6 +105,7 @@ struct Rule {
   bool at_anchor = false;                  ///< the match begins with it
   std::size_t place = 0;                   ///< line in its file
 
+  std::vector<InsidePlan> inside;
   ActionPlan action;
   AbruptPlan abrupt;
   std::vector<SetPlan> sets;

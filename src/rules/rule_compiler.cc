@@ -23,7 +23,8 @@ constexpr std::array<std::pair<std::string_view, Action>, 4> kActions = {
      {"ignore", Action::kIgnore}}};
 
 std::optional<Action> FindAction(std::string_view name) {
-  const auto found = std::ranges::find(kActions, name, [](const auto& known) { return known.first; });
+  const auto found =
+      std::ranges::find(kActions, name, [](const auto& known) { return known.first; });
   return found == kActions.end() ? std::nullopt : std::optional(found->second);
 }
 
@@ -51,19 +52,12 @@ std::string_view AnchorOf(const Program& program, bool* first) {
   return longest;
 }
 
-// The name in "{name}"; empty: it is none.
-std::string_view NameInBraces(std::string_view text) {
-  return text.size() > 2 && text.front() == '{' && text.back() == '}'
-             ? text.substr(1, text.size() - 2)
-             : std::string_view();
-}
-
 }  // namespace
 
 void RuleFile::ReadRule(const Node& node) {
   Only(node, "a rule",
-       {"name", "page", "match", "regex", "anchor", "pairs", "required", "op", "abrupt", "set",
-        "keep", "take"});
+       {"name", "page", "match", "regex", "anchor", "pairs", "required", "never_last", "inside",
+        "op", "abrupt", "set", "keep", "take"});
   Rule rule;
   rule.pack = pack_;
   rule.place = node.place.line;
@@ -71,7 +65,7 @@ void RuleFile::ReadRule(const Node& node) {
     return Wrong(node.place, "a rule needs a name");
   }
   if (!(node.Find("regex") != nullptr ? ReadRegex(node, &rule) : ReadMatch(node, &rule)) ||
-      !ReadAnchor(node, &rule)) {
+      !ReadAnchor(node, &rule) || !ReadInside(node, &rule)) {
     return;
   }
   ReadOp(node, &rule);
@@ -151,6 +145,10 @@ bool RuleFile::ReadPairs(const Node& node, Rule* rule) {
       Wrong(key->place, fmt::format("rule \"{}\": pairs has no \"{}\"", rule->name, key->text));
     }
   }
+  std::vector<std::string> never_last;
+  for (const Node* key : List(node, "never_last")) {
+    never_last.push_back(key->text);
+  }
   if (pairs->members.size() > kMaxKeys) {
     Wrong(pairs->place, fmt::format("more than {} keys", kMaxKeys));
     return false;
@@ -166,7 +164,8 @@ bool RuleFile::ReadPairs(const Node& node, Rule* rule) {
       programs.push_back(*std::move(program));
     }
     plan->Add(member.name, std::move(programs),
-              std::ranges::find(required, member.name) != required.end());
+              {.required = std::ranges::find(required, member.name) != required.end(),
+               .never_last = std::ranges::find(never_last, member.name) != never_last.end()});
   }
   rule->pairs = std::move(plan);
   return true;
@@ -214,10 +213,27 @@ std::optional<std::uint8_t> RuleFile::Slot(const Node& name, Rule* rule) {
 std::optional<std::uint8_t> RuleFile::NewSlot(const Node& name, std::string_view text, Rule* rule) {
   const std::optional<std::uint8_t> slot = rule->variables.Add(text);
   if (!slot) {
-    Wrong(name.place,
-          fmt::format("rule \"{}\": more than {} names", rule->name, kMaxVariables));
+    Wrong(name.place, fmt::format("rule \"{}\": more than {} names", rule->name, kMaxVariables));
   }
   return slot;
+}
+
+bool RuleFile::ReadInside(const Node& node, Rule* rule) {
+  const Node* const inside = Get(node, "inside", Node::Kind::kTable);
+  for (std::size_t i = 0; inside != nullptr && i < inside->members.size(); ++i) {
+    Node name;
+    name.text = inside->members[i].name;
+    name.place = inside->members[i].place;
+    const auto slot = Slot(name, rule);
+    for (const Node* text : List(*inside, name.text)) {
+      std::optional<Program> program = Template(*text, false, rule);
+      if (!slot || !program) {
+        return false;
+      }
+      rule->inside.push_back({*slot, *std::move(program)});
+    }
+  }
+  return true;
 }
 
 void RuleFile::ReadOp(const Node& node, Rule* rule) {
@@ -236,11 +252,20 @@ void RuleFile::ReadOp(const Node& node, Rule* rule) {
   if (table == nullptr) {
     return;
   }
-  Only(*table, "op", {"of", "put", "erase", "note", "ignore", "otherwise"});
+  Only(*table, "op",
+       {"of", "put", "erase", "note", "ignore", "erase_if", "put_if", "note_if", "otherwise"});
   if (const Node* const of = Get(*table, "of", Node::Kind::kText)) {
     rule->action.slot = Slot(*of, rule).value_or(kNoSlot);
-  } else {
-    Wrong(table->place, "op: needs of, the variable that decides");
+  }
+  constexpr std::array<std::pair<std::string_view, Action>, 3> kIf = {
+      {{"erase_if", Action::kErase}, {"put_if", Action::kPut}, {"note_if", Action::kNote}}};
+  for (const auto& [name, action] : kIf) {
+    for (const Node* variable : List(*table, name)) {
+      rule->action.by_presence.emplace_back(Slot(*variable, rule).value_or(kNoSlot), action);
+    }
+  }
+  if (rule->action.slot == kNoSlot && rule->action.by_presence.empty()) {
+    Wrong(table->place, "op: needs of, put_if or erase_if: the variables that decide");
   }
   for (const auto& [name, action] : kActions) {
     for (const Node* word : List(*table, name)) {
@@ -280,174 +305,6 @@ void RuleFile::ReadAbrupt(const Node& node, Rule* rule) {
   plan.otherwise = !plan.listed;
   for (const Node* word : List(*table, plan.listed ? "when" : "unless")) {
     plan.words.push_back(word->text);
-  }
-}
-
-void RuleFile::ReadSets(const Node& node, Rule* rule) {
-  const Node* const sets = Get(node, "set", Node::Kind::kTable);
-  for (std::size_t i = 0; sets != nullptr && i < sets->members.size(); ++i) {
-    const Member& member = sets->members[i];
-    SetPlan plan;
-    const auto slot = NewSlot(member.value, member.name, rule);
-    if (!slot) {
-      return;
-    }
-    plan.slot = *slot;
-    bool right = true;
-    if (member.value.kind == Node::Kind::kList) {
-      for (const Node& item : member.value.items) {
-        right = right && ReadSource(item, member.name, rule, &plan);
-      }
-    } else {
-      right = ReadSource(member.value, member.name, rule, &plan);
-    }
-    if (right) {
-      rule->sets.push_back(std::move(plan));
-    }
-  }
-}
-
-// "{name}" is a variable, everything else a constant.
-bool RuleFile::ReadSource(const Node& node, std::string_view name, Rule* rule, SetPlan* plan) {
-  if (plan->has_constant) {
-    Wrong(node.place, "what follows a constant is never used");
-    return false;
-  }
-  if (const std::string_view variable = NameInBraces(node.text); !variable.empty()) {
-    Node source = node;
-    source.text = variable;
-    const auto slot = Slot(source, rule);
-    if (slot) {
-      plan->sources.push_back(*slot);
-    }
-    return slot.has_value();
-  }
-  plan->has_constant = true;
-  plan->text = node.kind == Node::Kind::kInteger ? fmt::format("{}", node.magnitude) : node.text;
-  Value& value = plan->constant;
-  const Field* const field = set_->schema.FindField(name);
-  if (field != nullptr) {
-    if (!ConstantFor(*field, plan->text, &value)) {
-      Wrong(node.place, fmt::format("rule \"{}\": {} is {}, which \"{}\" is not", rule->name, name,
-                                    FieldTypeName(field->type), plan->text));
-      return false;
-    }
-  } else if (!plan->text.empty() &&
-             ScanNumber(plan->text, UINT64_MAX, &value.number) == plan->text.size()) {
-    value.kind = ValueKind::kNumber;
-  } else if (!plan->text.empty() && ScanIp(plan->text, &value.ip) == plan->text.size()) {
-    value.kind = ValueKind::kIp;
-  }
-  return true;
-}
-
-std::optional<JoinUse> RuleFile::ReadJoin(const Node& node, std::string_view key, Rule* rule) {
-  const Node* const table = Get(node, key, Node::Kind::kTable);
-  if (table == nullptr) {
-    return std::nullopt;
-  }
-  Only(*table, key, {"join", "key", "missing", "forget"});
-  JoinUse use;
-  const Node* const name = Get(*table, "join", Node::Kind::kText);
-  const auto found = name == nullptr ? joins_.end() : joins_.find(name->text);
-  if (found == joins_.end()) {
-    Wrong(table->place, fmt::format("rule \"{}\": {}.join: there is no such [join.…]", rule->name, key));
-    return std::nullopt;
-  }
-  use.join = found->second;
-  for (const Node* variable : List(*table, "key")) {
-    use.key.push_back(Slot(*variable, rule).value_or(kNoSlot));
-  }
-  if (use.key.empty() || std::ranges::find(use.key, kNoSlot) != use.key.end()) {
-    Wrong(table->place, fmt::format("rule \"{}\": {}.key: expected names", rule->name, key));
-    return std::nullopt;
-  }
-  for (const std::string& field : set_->joins[use.join].fields) {
-    const auto slot = key == "take" ? NewSlot(*table, field, rule) : rule->variables.Find(field);
-    use.fields.push_back(slot.value_or(kNoSlot));
-  }
-  constexpr std::array<std::pair<std::string_view, JoinUse::Missing>, 4> kMissing = {
-      {{"go_on", JoinUse::Missing::kGoOn},
-       {"refuse", JoinUse::Missing::kRefuse},
-       {"note", JoinUse::Missing::kNote},
-       {"wait", JoinUse::Missing::kWait}}};
-  std::string missing = "go_on";
-  Text(*table, "missing", &missing);
-  const auto kind = std::ranges::find(kMissing, missing, [](const auto& known) { return known.first; });
-  if (kind == kMissing.end()) {
-    Wrong(table->place, "missing: expected go_on, refuse, note or wait");
-    return std::nullopt;
-  }
-  use.missing = kind->second;
-  Flag(*table, "forget", &use.forget);
-  return use;
-}
-
-void RuleFile::PlanFlow(Rule* rule) {
-  rule->flow = true;
-  FlowSlots& slots = rule->slots;
-  const std::pair<std::string_view, std::uint8_t*> names[] = {
-      {"protocol", &slots.protocol},       {"orig_src", &slots.orig_src},
-      {"orig_sport", &slots.orig_sport},   {"orig_dst", &slots.orig_dst},
-      {"orig_dport", &slots.orig_dport},   {"reply_src", &slots.reply_src},
-      {"reply_sport", &slots.reply_sport}, {"reply_dst", &slots.reply_dst},
-      {"reply_dport", &slots.reply_dport}, {"icmp_type", &slots.icmp_type},
-      {"icmp_code", &slots.icmp_code},     {"icmp_id", &slots.icmp_id},
-      {"icmp_reply_id", &slots.icmp_reply_id}};
-  for (const auto& [name, slot] : names) {
-    *slot = rule->variables.Add(name).value_or(kNoSlot);
-    if (*slot == kNoSlot) {
-      return Wrong({rule->place, 1}, fmt::format("rule \"{}\": more than {} names, with those of "
-                                                 "mimi.flow", rule->name, kMaxVariables));
-    }
-  }
-}
-
-void RuleFile::PlanRow(const Node& node, Rule* rule) {
-  const bool only_notes =
-      (rule->action.fixed == Action::kNote || rule->action.fixed == Action::kIgnore) &&
-      std::ranges::all_of(rule->action.by_text, [](const auto& word) {
-        return word.second == Action::kNote || word.second == Action::kIgnore;
-      });
-  for (const Field& field : set_->schema.fields()) {
-    const auto slot = rule->variables.Find(field.name);
-    if (!slot) {
-      if (field.key && !only_notes && !(rule->flow && field.name == "zone")) {
-        Wrong(node.place, fmt::format("rule \"{}\": nothing gives {}, which is in the key of {}",
-                                      rule->name, field.name, set_->schema.name()));
-      }
-      continue;
-    }
-    if (field.type == FieldType::kF64 || field.type == FieldType::kMac ||
-        field.type == FieldType::kBytes) {
-      Wrong(node.place, fmt::format("rule \"{}\": {} is {}, which no log line gives", rule->name,
-                                    field.name, FieldTypeName(field.type)));
-      continue;
-    }
-    (field.key ? rule->key_fields : rule->value_fields).push_back({*slot, &field});
-  }
-}
-
-// What people look at first comes first: the row's fields, then the rest as it stands in the line.
-void RuleFile::PlanShown(Rule* rule) {
-  const auto show = [rule](std::uint8_t slot) {
-    if (std::ranges::find(rule->shown, slot) == rule->shown.end()) {
-      rule->shown.push_back(slot);
-    }
-  };
-  if (rule->flow) {
-    const FlowSlots& slots = rule->slots;
-    for (const std::uint8_t slot :
-         {slots.protocol, slots.orig_src, slots.orig_sport, slots.orig_dst, slots.orig_dport,
-          slots.reply_src, slots.reply_sport, slots.reply_dst, slots.reply_dport}) {
-      show(slot);
-    }
-  }
-  for (const FieldPlan& plan : rule->key_fields) {
-    show(plan.slot);
-  }
-  for (std::size_t i = 0; i < rule->variables.names().size(); ++i) {
-    show(static_cast<std::uint8_t>(i));
   }
 }
 

@@ -234,8 +234,8 @@ void RuleFile::ReadJoins(const Node& joins) {
       join.fields.push_back(field->text);
     }
     if (join.fields.empty() || join.fields.size() > kMaxJoinFields) {
-      Wrong(member.place, fmt::format("join.{}.fields: expected 1 to {} names", member.name,
-                                      kMaxJoinFields));
+      Wrong(member.place,
+            fmt::format("join.{}.fields: expected 1 to {} names", member.name, kMaxJoinFields));
     }
     joins_[member.name] = static_cast<std::uint32_t>(set_->joins.size());
     set_->joins.push_back(std::move(join));

@@ -2,7 +2,7 @@
 #define MIMI_SRC_RULES_RULE_FILE_H_
 
 // RuleFile: one rule file while it is compiled into a RuleSet. rule_file.cc reads what its rules
-// share, rule_compiler.cc the rules.
+// share, rule_compiler.cc how lines look and what they mean, rule_plan.cc what is made of them.
 //
 // Threads: one at a time. Lifetime: text and set outlive it.
 
@@ -57,8 +57,11 @@ class RuleFile {
   std::optional<Program> Template(const Node& text, bool pairs, Rule* rule);
   std::optional<std::uint8_t> Slot(const Node& name, Rule* rule);
   std::optional<std::uint8_t> NewSlot(const Node& name, std::string_view text, Rule* rule);
+  bool ReadInside(const Node& node, Rule* rule);
   void ReadOp(const Node& node, Rule* rule);
   void ReadAbrupt(const Node& node, Rule* rule);
+
+  // rule_plan.cc
   void ReadSets(const Node& node, Rule* rule);
   bool ReadSource(const Node& node, std::string_view name, Rule* rule, SetPlan* plan);
   std::optional<JoinUse> ReadJoin(const Node& node, std::string_view key, Rule* rule);

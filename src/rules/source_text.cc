@@ -72,7 +72,8 @@ class StringWalker {
   void Folded() {
     while (!literal_ && at_ + 1 < file_.size() && file_[at_] == '\\' && file_[at_ + 1] == '\n') {
       Advance();
-      while (at_ < file_.size() && (file_[at_] == '\n' || file_[at_] == ' ' || file_[at_] == '\t')) {
+      while (at_ < file_.size() &&
+             (file_[at_] == '\n' || file_[at_] == ' ' || file_[at_] == '\t')) {
         Advance();
       }
     }

@@ -39,6 +39,8 @@ constexpr std::array kTypes = std::to_array<TypeName>({
     {"hex", FieldKind::kHex},
     {"protocol", FieldKind::kProtocol},
     {"word", FieldKind::kWord},
+    {"label", FieldKind::kLabel},
+    {"inner", FieldKind::kInner},
     {"quoted", FieldKind::kQuoted},
     {"csv", FieldKind::kCsv},
     {"duration", FieldKind::kDuration},

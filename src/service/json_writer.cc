@@ -4,7 +4,7 @@
 
 #include <fmt/core.h>
 
-#include "src/state/value_text.h"
+#include "src/base/json_text.h"
 
 namespace mimi::service {
 

@@ -12,9 +12,9 @@
 
 #include "mimi/json.h"
 
+#include "src/base/document.h"
 #include "src/base/status.h"
 #include "src/base/suggest.h"
-#include "src/base/document.h"
 #include "src/state/field_types.h"
 #include "src/state/value_text.h"
 

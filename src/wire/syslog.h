@@ -17,15 +17,16 @@
 namespace mimi {
 
 struct SyslogHeader {
-  std::uint8_t priority = 13;   ///< user.notice, as RFC 3164 section 4.3.3 says, when there is none
+  std::uint8_t priority = 13;  ///< user.notice, as RFC 3164 section 4.3.3 says, when there is none
   bool rfc5424 = false;
-  bool stamped = false;         ///< there was a timestamp
-  std::string_view host;        ///< empty: not told
-  std::string_view program;     ///< "kernel", "RT_FLOW"; empty: not told
-  bool process = false;         ///< the program told its process id
-  std::size_t message = 0;      ///< where the message begins, behind the tag
-  std::size_t tag = 0;          ///< where it would begin were the tag a part of it
-  /// RFC 5424 section 7.3.1, `meta sequenceId`; 0: the sender does not number.
+  bool stamped = false;      ///< there was a timestamp
+  std::string_view host;     ///< empty: not told
+  std::string_view program;  ///< "kernel", "RT_FLOW"; empty: not told
+  bool process = false;      ///< the program told its process id
+  std::size_t message = 0;   ///< where the message begins, behind the tag
+  std::size_t tag = 0;       ///< where it would begin were the tag a part of it
+  /// RFC 5424 section 7.3.1, `meta sequenceId`, or the count that Cisco's boxes write before the
+  /// timestamp; 0: the sender does not number.
   std::uint32_t sequence = 0;
 };
 
@@ -39,9 +40,9 @@ class SyslogFramer {
   explicit SyslogFramer(std::size_t max_message) : max_message_(max_message) {}
 
   enum class Result : std::uint8_t {
-    kMessage,   ///< one message; it may be cut at max_message
-    kMore,      ///< what is there is not whole
-    kBroken,    ///< no count where one must be: the connection cannot be understood any more
+    kMessage,  ///< one message; it may be cut at max_message
+    kMore,     ///< what is there is not whole
+    kBroken,   ///< no count where one must be: the connection cannot be understood any more
   };
   /// Looks at the front of `input`. kMessage: `*message` is a view into it, and `*used` of it are done.
   /// kMore: `*used` may be over 0, when what was read belongs to nobody (the rest of a message that is

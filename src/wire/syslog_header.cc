@@ -174,8 +174,12 @@ class HeaderReader {
   void Number() {
     const std::size_t start = at_;
     const std::size_t digits = Digits(at_);
-    if (digits != 0 && Peek(digits) == ':' && Peek(digits + 1) == ' ') {
-      at_ += digits + 2;
+    std::uint32_t count = 0;
+    if (digits != 0 && digits <= 9 && Peek(digits) == ':' && Peek(digits + 1) == ' ') {
+      for (; IsDigit(Peek()); ++at_) {
+        count = count * 10 + static_cast<std::uint32_t>(Peek() - '0');
+      }
+      at_ += 2;
     }
     if (Peek() == '*' || Peek() == '.') {
       ++at_;
@@ -185,6 +189,7 @@ class HeaderReader {
       at_ = start;
     } else {
       at_ = behind;
+      header_.sequence = count;
     }
   }
 
@@ -209,7 +214,8 @@ class HeaderReader {
       at_ = start;
       return false;
     }
-    if (Peek() == ' ' && Digits(at_ + 1) == 4 && (Peek(5) == ' ' || Peek(5) == ':')) {
+    if (Peek() == ' ' && Digits(at_ + 1) == 4 &&
+        (Peek(5) == ' ' || (Peek(5) == ':' && Peek(6) == ' '))) {
       at_ += 5;
     }
     Zone();
@@ -263,8 +269,8 @@ class HeaderReader {
       ++size;
     }
     constexpr std::array<std::string_view, 20> kZones = {
-        "UTC", "GMT", "CET", "CEST", "EST", "EDT", "CST", "CDT", "MST", "MDT",
-        "PST", "PDT", "BST", "IST", "JST", "MSK", "EET", "EEST", "WET", "AEST"};
+        "UTC", "GMT", "CET", "CEST", "EST", "EDT", "CST", "CDT",  "MST", "MDT",
+        "PST", "PDT", "BST", "IST",  "JST", "MSK", "EET", "EEST", "WET", "AEST"};
     const std::string_view word = line_.substr(std::min(at_ + 1, line_.size()), size);
     const char behind = Peek(1 + size);
     if (std::ranges::find(kZones, word) != kZones.end() && (behind == ' ' || behind == ':')) {
@@ -297,9 +303,9 @@ class HeaderReader {
   // "kernel:", "RT_FLOW:", "ulogd[812]:", "filterlog[1]:"; in a line without one nothing is taken.
   void Tag() {
     std::size_t size = 0;
-    while (IsLetter(Peek(size)) || (size != 0 && (IsDigit(Peek(size)) || Peek(size) == '_' ||
-                                                 Peek(size) == '-' || Peek(size) == '/' ||
-                                                 Peek(size) == '.'))) {
+    while (IsLetter(Peek(size)) ||
+           (size != 0 && (IsDigit(Peek(size)) || Peek(size) == '_' || Peek(size) == '-' ||
+                          Peek(size) == '/' || Peek(size) == '.'))) {
       ++size;
     }
     std::size_t end = size;
@@ -311,7 +317,8 @@ class HeaderReader {
       end += digits + 2;
       header_.process = true;
     }
-    if (size == 0 || size > 48 || Peek(end) != ':' || (Peek(end + 1) != ' ' && Peek(end + 1) != '\0')) {
+    if (size == 0 || size > 48 || Peek(end) != ':' ||
+        (Peek(end + 1) != ' ' && Peek(end + 1) != '\0')) {
       return;
     }
     header_.program = line_.substr(at_, size);

@@ -67,7 +67,7 @@ TEST_CASE("pairs: a key that comes twice gives two values") {
   REQUIRE(!CompileTemplate("{a:ip}", {}, &names, &first));
   REQUIRE(!CompileTemplate("{b:ip}", {}, &names, &second));
   PairsPlan plan;
-  plan.Add("src", {first, second}, true);
+  plan.Add("src", {first, second}, {.required = true});
   Values values;
   CHECK(plan.Match("src=10.0.0.1 [UNREPLIED] src=\"10.0.0.2\" x=y", 0, &values).matched);
   CHECK(values.at[1].ip.ToString() == "10.0.0.2");

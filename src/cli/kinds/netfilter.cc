@@ -35,7 +35,10 @@ NetfilterMinionOptions ReadNetfilterOptions(config::Section& section,
 
 config::Build<Minion> ReadNetfilterMinion(config::Section& section, config::ReadContext& context) {
   const NetfilterMinionOptions options = ReadNetfilterOptions(section, context);
-  return [options](config::BuildContext& build) -> absl::StatusOr<config::Made<Minion>> {
+  const StateSchema table = context.ReadTable(section);
+  const std::optional<FlowTranslation> translation = ReadFlowTranslation(section, table);
+  return [options, table,
+          translation](config::BuildContext& build) -> absl::StatusOr<config::Made<Minion>> {
     NetfilterMinionOptions made = options;
     made.node = build.node;
     made.log = build.log;
@@ -43,7 +46,10 @@ config::Build<Minion> ReadNetfilterMinion(config::Section& section, config::Read
     if (!minion.ok()) {
       return minion.status();
     }
-    return config::Made<Minion>(*std::move(minion));
+    if (!translation) {
+      return config::Made<Minion>(*std::move(minion));
+    }
+    return config::MadeFrom(NewTranslatingMinion(table, *translation, *std::move(minion)));
   };
 }
 

@@ -1,0 +1,31 @@
+#ifndef MIMI_SRC_RULES_PACK_FILES_H_
+#define MIMI_SRC_RULES_PACK_FILES_H_
+
+// Where rule files come from: shipped packs by their name, others by their path.
+//
+// Threads: any.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "src/rules/rule_set.h"
+
+namespace mimi::rules {
+
+/// Where packs are looked for: `directory` if it is not empty; else $MIMI_PACKS, beside the program
+/// (../share/mimi/packs), where they were installed.
+std::vector<std::string> PackDirectories(const std::string& directory);
+
+/// The text of the pack `name`. Errors: InvalidArgument (no name of a pack), NotFound, which names
+/// those that are there.
+absl::StatusOr<RuleText> ReadPackFile(const std::string& name, const std::string& directory);
+
+/// Errors: NotFound, InvalidArgument (longer than a megabyte).
+absl::StatusOr<RuleText> ReadRuleFile(const std::string& path);
+
+}  // namespace mimi::rules
+
+#endif  // MIMI_SRC_RULES_PACK_FILES_H_
