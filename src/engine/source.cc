@@ -14,6 +14,8 @@ namespace {
 // Rows that one tick may age.
 constexpr std::size_t kAgeSlice = 2048;
 constexpr Duration kDriverRetry = std::chrono::seconds(1);
+// What a source that cannot be walked has missed has come to its end, or aged, by then.
+constexpr Duration kUnrepaired = std::chrono::hours(1);
 constexpr Duration kCountRowsEvery = std::chrono::milliseconds(50);
 
 Coverage Both(const Coverage& a, const Coverage& b) {
@@ -80,7 +82,7 @@ void Source::StopDriver() {
 
 absl::Status Source::SetTerm(std::uint64_t term, bool resync) {
   const absl::Status set = pump_->SetTerm(term);
-  if (set.ok() && resync) {
+  if (set.ok() && resync && walkable()) {
     pump_->WantResync();
   }
   return set;
@@ -129,7 +131,10 @@ void Source::WatchDriver(MonotonicTime now) {
   const DriverState state = options_.driver->state();
   if (state.lost > driver_lost_) {
     driver_lost_ = state.lost;
-    pump_->WantResync();
+    lost_at_ = now;
+    if (walkable()) {
+      pump_->WantResync();
+    }
   }
 }
 
@@ -223,11 +228,17 @@ void Source::Assess(bool writing, ReadinessFindings* findings) const {
     findings->Add(Readiness::kBlind, fmt::format("{}: live flows are not seen", schema_.name()));
   }
   if (writing && pump_->stats().resync_wanted) {
-    const bool walkable = coverage().walkable;
-    findings->Add(walkable ? Readiness::kSyncing : Readiness::kDegraded,
-                  fmt::format("{}: {}", schema_.name(),
-                              walkable ? "resync" : "lost, and the source cannot be walked"));
+    findings->Add(Readiness::kSyncing, fmt::format("{}: resync", schema_.name()));
   }
+  if (!walkable() && driver_lost_ != 0 && loop_.now() - lost_at_ < kUnrepaired) {
+    findings->Add(Readiness::kDegraded,
+                  fmt::format("{}: lost, and the source cannot be walked", schema_.name()));
+  }
+}
+
+// A driver that cannot walk is never asked to: nobody would answer.
+bool Source::walkable() const {
+  return options_.driver == nullptr || options_.driver->coverage().walkable;
 }
 
 bool Source::syncing() const {

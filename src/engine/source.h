@@ -87,6 +87,7 @@ class Source : public PumpOwner, public FeedSubscriber, private StateSink {
   void OnResyncWanted() override;
   void OnResyncWalked(Version begin) override;
 
+  bool walkable() const;
   void WatchDriver(MonotonicTime now);
   void CountRows(MonotonicTime now);
   void Age(MonotonicTime now);
@@ -105,6 +106,7 @@ class Source : public PumpOwner, public FeedSubscriber, private StateSink {
   MonotonicTime driver_retry_at_{};
   MonotonicTime count_rows_at_{};
   std::uint64_t driver_lost_ = 0;
+  MonotonicTime lost_at_{};  ///< when it grew last
   std::uint64_t reported_lost_ = 0;
 };
 
