@@ -141,9 +141,11 @@ absl::StatusOr<ControlClient> FindProcess(const std::string& pair, const std::st
     if (!who.ok() || (!pair.empty() && TextOf(*who, "pair") != pair)) {
       continue;
     }
-    const bool sink = TextOf(*who, "roles").find("minion") != std::string::npos;
+    const std::string roles = TextOf(*who, "roles");
+    const bool sink = roles.find("minion") != std::string::npos;
+    const bool source = roles.find("driver") != std::string::npos;
     const int score = wanted == Wanted::kSink
-                          ? (sink ? 2 : 0)
+                          ? (sink ? 2 : (source ? 1 : 0))
                           : (BoolOf(*who, "acting") ? 2 : (BoolOf(*who, "manages") ? 1 : 0));
     if (score > best) {
       best = score;

@@ -46,7 +46,7 @@ class ControlClient {
 enum class Wanted {
   kAny,      ///< the managing one, if there is one
   kManager,  ///< the acting manager
-  kSink,     ///< one that runs the minion's role
+  kSink,     ///< one that runs the minion's role, or else the driver's: it has the tables
 };
 
 /// Connects to a process of `pair`, by an explicit socket or by what is in the runtime directory.

@@ -122,7 +122,7 @@ int StatusCommand(const StatusOptions& options) {
 
 int FlowsCommand(const FlowsOptions& options) {
   absl::StatusOr<ControlClient> client =
-      FindProcess(options.common.pair, options.common.socket, Wanted::kAny);
+      FindProcess(options.common.pair, options.common.socket, Wanted::kSink);
   if (!client.ok()) {
     return Fail(client.status());
   }

@@ -245,7 +245,9 @@ void Controller::Derive() {
   }
   if (traffic_ != home) {
     const bool planned = moving && found.planned;
-    GoOn(traffic_, planned ? Step::kDrainTail : Step::kClaim, planned,
+    // Behind the claim the old box is fenced: its tail has been drained, or nobody ever gets it.
+    const bool claimed = ClaimantSide() == traffic_;
+    GoOn(traffic_, planned && !claimed ? Step::kDrainTail : Step::kClaim, planned,
          fmt::format("traffic found at the {}", SideName(traffic_)));
     return;
   }
