@@ -325,6 +325,8 @@ void Pump::Impl::ChooseInterval() {
   if (drained_ > 0 || (waits && !muted() && window_.available()) || phase_ == Phase::kSweeping) {
     last_active_ = now_;
     interval_ = options_.drain_every;
+  } else if (sources_.size() == 1) {
+    interval_ = options_.drain_idle;  // no lane to look into: a driver's owner ticks when it offers
   } else if (now_ - last_active_ >= options_.idle_after) {
     interval_ = std::min(interval_ * 2, options_.drain_idle);
   }

@@ -176,12 +176,9 @@ bool ConntrackDriverImpl::Read() {
     }
     next_ = 0;
     count_ = *count;
-    if (count_ == 0) {
-      all = true;
-      break;
-    }
-    if (loop_.now() >= until) {
-      (void)TakeDatagrams();
+    all = count_ < kEventsAtOnce;  // and more would be the next ones
+    if (all || loop_.now() >= until) {
+      all = TakeDatagrams() && all;
       break;
     }
   }
