@@ -111,7 +111,7 @@ class Pair {
       b_.engine = *NewEngine(std::move(minion), *loop_);
       Check(b_.engine->Start());
     }
-    RunFor(std::chrono::milliseconds(500));
+    RunFor(std::chrono::seconds(2));  // loads, the first resync and the first audit are over
   }
   ~Pair() {
     if (!directory_.empty()) {
