@@ -118,6 +118,7 @@ struct PublisherStats {
   std::uint64_t muted_erases = 0;    ///< not sent, because this box does not hold the traffic
   std::uint64_t held_erases = 0;     ///< erases that were ever held
   std::uint64_t dropped_erases = 0;  ///< of these, dropped: term change, liveness, or a newer Put
+  std::uint64_t overtaken = 0;       ///< forgotten unsent: another box became the writer meanwhile
   std::uint64_t swept = 0;           ///< rows erased at the end of resyncs
   std::uint64_t resyncs_begun = 0;
   std::uint64_t resyncs_done = 0;  ///< its end is confirmed

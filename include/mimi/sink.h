@@ -17,6 +17,8 @@
 /// - Confirmation comes later: confirmed() >= that position. For a store this means readable by
 ///   Watch (and durable as its options say); for a minion, in the data plane. It never goes back,
 ///   and never grows inside Apply of a sink that can still lose the batch.
+/// - An error that shows after OK was given is the answer to the next Apply of the same table,
+///   origin and term, once. A writer that has begun a newer term is not told of an older one's.
 /// - Nothing is half-applied: a batch that is refused has changed nothing.
 /// - Applying a batch again, or an older one, is harmless: versions decide (record.h). Whoever gets
 ///   no confirmation sends the same bytes again.

@@ -201,6 +201,7 @@ absl::Status Pump::Impl::SetTerm(std::uint64_t term) {
   if (term != newest_term_) {
     Unseal();
     window_.StartTerm(term);
+    backlog_end_ = pending_.end_stream();
     if (term_ != 0) {
       stats_.dropped_erases += hold_.Drop();
     }

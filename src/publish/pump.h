@@ -21,8 +21,8 @@
 // value per key, because that term is fenced. A resync whose begin was sealed under an older term
 // is given up and asked for anew. Muted (no term): puts wait, and
 // erases that the protocol made; an abrupt erase removes the waiting put of its key, or is counted
-// and dropped; held erases are dropped. The sink's Aborted mutes by itself
-// and calls OnStopped.
+// and dropped (unless a term is expected: set_expecting); held erases are dropped. The sink's
+// Aborted mutes by itself and calls OnStopped.
 //
 // **Resync, and what "older" means.** The begin is a batch with kBatchResyncBegin; its version B is
 // {term, first_sequence of that batch}. Whatever this writer put before it has a version < B,
@@ -44,6 +44,7 @@
 // called at the end of Tick only, and may call everything here but Tick.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -99,6 +100,9 @@ class Pump {
 
   absl::Status SetTerm(std::uint64_t term);
   void Mute();
+  // The store that knew the term is gone, and another may have given it to somebody else: mutes, and
+  // what is sealed waits for the next term.
+  void Withdraw();
   const absl::Status& status() const;
 
   // Asks for a resync, as a loss does: lost rows that only the owner knows of (a driver's
@@ -113,6 +117,18 @@ class Pump {
   bool SweepErase(std::span<const std::byte> key);
   // False as above.
   bool FinishResync();
+
+  // What waited when the term began is confirmed: from here on the sink lacks only what is new.
+  bool backlog_confirmed() const;
+
+  // While muted: the traffic comes to this box, and the term will follow (a move redirects before it
+  // claims). Abrupt erases then wait like all else.
+  void set_expecting(bool expecting);
+  // While muted: another box has become the writer. What waits here is from before that, and must
+  // not be sent under a later term over what that box has written since: it is forgotten, counted
+  // (overtaken), `dropped` is told the keys, and the next term begins with a resync, which tells
+  // what lives. False: nothing waited.
+  bool DropOvertaken(const std::function<void(std::span<const std::byte> key)>& dropped);
 
   // Liveness says that the box is going down: erases that are held now were its death, not its
   // flows' ends.

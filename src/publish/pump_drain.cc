@@ -113,7 +113,7 @@ void Pump::Impl::Take(std::span<const std::byte> op_and_row, UnixTime time) {
     Store(op_and_row, time);
     return;
   }
-  if (muted()) {
+  if (muted() && !expecting_) {
     ++(pending_.RemovePut(key) ? stats_.coalesced : stats_.muted_erases);
     return;
   }
@@ -295,9 +295,7 @@ void Pump::Impl::Flush() {
 }
 
 void Pump::Impl::ConfirmTickets() {
-  const bool all = window_.empty() && pending_.empty() && BuilderEmpty();
-  const std::uint64_t stream =
-      std::min(all ? pending_.end_stream() : window_.stream_done(), lost_from_);
+  const std::uint64_t stream = std::min(StreamConfirmed(), lost_from_);
   for (std::size_t i = 1; i < sources_.size(); ++i) {
     Source& source = *sources_[i];
     const Ticket confirmed = source.tickets.Confirmed(stream);

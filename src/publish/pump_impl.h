@@ -5,6 +5,7 @@
 // comes in, what goes out) and pump_resync.cc (rounds).
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -38,13 +39,17 @@ class Pump::Impl {
   absl::Status Offer(const BatchView& draft);
   absl::Status SetTerm(std::uint64_t term);
   void Mute();
+  void Withdraw();
   bool SweepErase(std::span<const std::byte> key);
   bool FinishResync();
+  void SetExpecting(bool expecting);
+  bool DropOvertaken(const std::function<void(std::span<const std::byte> key)>& dropped);
   void DropHeldErases();
   void Tick(MonotonicTime now);
   MonotonicTime NextDeadline() const;
   PublisherStats Stats() const;
   bool Drained() const;
+  bool BacklogConfirmed() const;
   bool Holds(std::span<const std::byte> key);
 
   const absl::Status& status() const { return status_; }
@@ -132,6 +137,11 @@ class Pump::Impl {
     return builder_ == nullptr || (builder_->empty() && builder_flags_ == 0);
   }
   bool muted() const { return term_ == 0; }
+  // Everything before this place of the stream is confirmed.
+  std::uint64_t StreamConfirmed() const {
+    const bool all = window_.empty() && pending_.empty() && BuilderEmpty();
+    return all ? pending_.end_stream() : window_.stream_done();
+  }
   // Nothing may be sealed, or the sink has not taken what is.
   bool behind() const { return muted() || !window_.all_sent(); }
   std::int64_t Nanoseconds(UnixTime time) const { return time.time_since_epoch().count(); }
@@ -158,6 +168,8 @@ class Pump::Impl {
 
   std::uint64_t term_ = 0;
   std::uint64_t newest_term_ = 0;
+  std::uint64_t backlog_end_ = 0;  // place in the stream of what came when the term had begun
+  bool expecting_ = false;
   absl::Status status_;
 
   ResyncBackoff resync_;

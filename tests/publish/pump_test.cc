@@ -203,6 +203,67 @@ TEST_CASE("pump: an end by the protocol that was seen without a term goes under 
   CHECK(world.sink.erased.size() == 1);
 }
 
+TEST_CASE("pump: what waits when another box becomes the writer is forgotten, and walked later") {
+  World world;
+  REQUIRE(world.Offer({{1, 1}}).ok());
+  REQUIRE(world.OfferErase(3, Op::kErase).ok());
+  std::size_t keys = 0;
+  const auto dropped = [&keys](std::span<const std::byte>) {
+    ++keys;
+  };
+  CHECK(world.pump->DropOvertaken(dropped));
+  CHECK(keys == 2);
+  CHECK(world.pump->stats().overtaken == 2);
+  CHECK(world.pump->stats().pending == 0);
+  CHECK(world.pump->stats().resync_wanted);
+  CHECK_FALSE(world.pump->DropOvertaken(dropped));
+  REQUIRE(world.pump->SetTerm(5).ok());
+  world.Tick();
+  CHECK(world.sink.Values().empty());
+  CHECK(world.sink.erased.empty());
+}
+
+TEST_CASE("pump: what waited when a term began counts as a backlog until it is confirmed") {
+  World world;
+  REQUIRE(world.Offer({{1, 1}}).ok());
+  CHECK_FALSE(world.pump->backlog_confirmed());
+  world.sink.confirm_at_once = false;
+  REQUIRE(world.pump->SetTerm(5).ok());
+  world.Tick();
+  CHECK_FALSE(world.pump->backlog_confirmed());
+  world.sink.Confirm(1);
+  REQUIRE(world.Offer({{2, 2}}).ok());  // new, and not of the backlog
+  world.Tick();
+  CHECK(world.pump->backlog_confirmed());
+  CHECK_FALSE(world.pump->drained());
+}
+
+TEST_CASE("pump: what was sealed for a store that is gone waits for the next term") {
+  World world;
+  REQUIRE(world.pump->SetTerm(5).ok());
+  world.sink.mode = FakeSink::Mode::kUnavailable;
+  REQUIRE(world.Offer({{1, 1}}).ok());
+  world.Tick();
+  world.pump->Withdraw();
+  world.sink.mode = FakeSink::Mode::kAccept;
+  world.Tick(10s);
+  CHECK(world.sink.Values().empty());
+  REQUIRE(world.pump->SetTerm(6).ok());
+  world.Tick(10s);
+  CHECK(world.sink.Values() == Values{{1, 1}});
+  CHECK(world.sink.rows[1].version == Version{6, 1});
+}
+
+TEST_CASE("pump: abrupt ends wait for a term that is expected, and go when it is not any more") {
+  World world({.erase_linger = Duration(0)});
+  world.pump->set_expecting(true);
+  REQUIRE(world.OfferErase(3, Op::kEraseAbrupt).ok());
+  CHECK(world.pump->stats().muted_erases == 0);
+  REQUIRE(world.pump->SetTerm(5).ok());
+  world.Tick();
+  CHECK(world.sink.erased.size() == 1);
+}
+
 TEST_CASE("pump: mute sends what was taken before, and nothing after; the same term goes on") {
   World world;
   REQUIRE(world.pump->SetTerm(1).ok());

@@ -11,7 +11,7 @@
 ///     store.set_available(false);          // … and back, as the test likes
 ///
 /// Apply copies a batch and passes it on `confirm_after` later; an error of the store behind (a fence, say) comes back from
-/// the next Apply of the same table and origin, once, as with a store over a network.
+/// the next Apply of the same table, origin and term, once, as with a store over a network.
 ///
 /// Threads: the loop thread only. Lifetime: the store behind and the loop outlive it; it outlives its cursors.
 
@@ -24,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -72,6 +73,7 @@ class FaultStore final : public StateStore {
   const FaultCounts& counts() const { return counts_; }
 
   absl::StatusOr<Position> Apply(const BatchView& batch) override {
+    ForgetOlderTerms(StreamOf(batch));
     if (const auto owed = owed_.find(StreamOf(batch)); owed != owed_.end()) {
       const absl::Status status = std::move(owed->second.status);
       owed_.erase(owed);
@@ -162,7 +164,7 @@ class FaultStore final : public StateStore {
     Wake wake_;
   };
 
-  using Stream = std::pair<TableId, Origin>;
+  using Stream = std::tuple<TableId, Origin, std::uint64_t>;
   // What a writer has to be told: its batch at this position was lost, or refused.
   struct Owed {
     absl::Status status;
@@ -179,7 +181,14 @@ class FaultStore final : public StateStore {
   bool Dice(double probability) {
     return std::uniform_real_distribution<double>(0, 1)(random_) < probability;
   }
-  static Stream StreamOf(const BatchView& batch) { return {batch.table(), batch.origin()}; }
+  static Stream StreamOf(const BatchView& batch) {
+    return {batch.table(), batch.origin(), batch.term()};
+  }
+  // A writer that has begun a term does not care what became of its older ones.
+  void ForgetOlderTerms(const Stream& stream) {
+    const auto& [table, origin, term] = stream;
+    owed_.erase(owed_.lower_bound({table, origin, 0}), owed_.lower_bound(stream));
+  }
 
   void Lose() {
     counts_.lost_batches += waiting_.size();
