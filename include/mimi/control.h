@@ -96,6 +96,8 @@ struct PairRow {
   bool unauditable = false;
   std::uint8_t coverage = 0;  ///< a source: 1 begins, 2 ends, 4 walkable, 8 complete
   Text<96> reason;            ///< why not healthy or ready; for kWanted why the move was made
+  /// kWanted, in a moving phase: the traffic has been sent to the target.
+  bool redirected = false;
 
   template <class Archive>
   void serialize(Archive& ar) {
@@ -106,7 +108,8 @@ struct PairRow {
        CEREAL_NVP(position), CEREAL_NVP(waiting), CEREAL_NVP(rows), CEREAL_NVP(lost),
        CEREAL_NVP(refused), CEREAL_NVP(resyncs), CEREAL_NVP(staleness_p50),
        CEREAL_NVP(staleness_p99), CEREAL_NVP(staleness_max), CEREAL_NVP(differing),
-       CEREAL_NVP(audited), CEREAL_NVP(unauditable), CEREAL_NVP(coverage), CEREAL_NVP(reason));
+       CEREAL_NVP(audited), CEREAL_NVP(unauditable), CEREAL_NVP(coverage), CEREAL_NVP(reason),
+       CEREAL_NVP(redirected));
   }
 };
 

@@ -140,7 +140,7 @@ absl::Status Auditor::StepSettling() {
 }
 
 void Auditor::BeginLook() {
-  rest_of_walk_ = !sink_walked_;
+  rest_of_walk_ = replica_.walk_begun();
   noted_.clear();
   differences_ = 0;
   result_.compared = 0;

@@ -149,7 +149,6 @@ class Auditor {
   MonotonicTime give_up_;
   int restarts_ = 0;
   std::uint64_t epoch_ = 0;    // Replica::epoch() when this look began
-  bool sink_walked_ = true;    // the minion's walk is at its beginning
   bool rest_of_walk_ = false;  // what is left of it belongs to a look that was given up
   std::size_t budget_ = 256;
   std::uint32_t rows_at_ = 0;

@@ -79,12 +79,12 @@ absl::Status Auditor::StepSink() {
   } rest;  // of a walk that a pass before left in the middle
   FirstVisitor first(*this);
   SecondVisitor second(*this);
-  const bool resting = !sink_walked_ && rest_of_walk_;
+  const bool resting = rest_of_walk_;
   AuditVisitor& visitor = resting                       ? static_cast<AuditVisitor&>(rest)
                           : stage_ == Stage::kFirstSink ? static_cast<AuditVisitor&>(first)
                                                         : static_cast<AuditVisitor&>(second);
   const MonotonicTime start = loop_.now();
-  const absl::StatusOr<bool> done = replica_.minion()->Audit(visitor, budget_);
+  const absl::StatusOr<bool> done = replica_.WalkSink(visitor, budget_);
   if (!done.ok()) {
     return done.status();
   }
@@ -94,7 +94,6 @@ absl::Status Auditor::StepSink() {
   } else if (took < options_.slice / 2) {
     budget_ = std::min(budget_ * 2, kMostBudget);
   }
-  sink_walked_ = *done;
   if (!*done) {
     return absl::OkStatus();
   }

@@ -38,6 +38,7 @@ BoxSinks::BoxSinks(Options options, std::vector<Minion*> minions, Loop& loop,
         return options_.unconfirmed(table, key);
       };
     }
+    replica.knows_better = options_.knows_better;
     replica.max_rows = options_.max_rows;
     replica.seed = options_.seed + replicas_.size();
     replica.wake = options_.wake;
@@ -190,7 +191,9 @@ bool BoxSinks::Tick(MonotonicTime now) {
     more = replica->Tick(now) || more;
   }
   for (std::size_t i = 0; i < auditors_.size(); ++i) {
-    if (replicas_[i]->TakeAuditWish()) {
+    // While the box has the traffic nothing may be repaired: the wish waits until it has gone.
+    const bool may = !options_.may_repair || options_.may_repair();
+    if (may && replicas_[i]->TakeAuditWish()) {
       auditors_[i]->Request([](const absl::StatusOr<AuditResult>&) {});
     }
     more = auditors_[i]->Tick(now) || more;
@@ -213,6 +216,14 @@ std::optional<MonotonicTime> BoxSinks::NextDeadline() const {
     take(retry_at_);
   }
   return next;
+}
+
+void BoxSinks::Retell(TableId table, std::span<const std::byte> key) {
+  for (const auto& replica : replicas_) {
+    if (replica->schema().table() == table) {
+      replica->Retell(key);
+    }
+  }
 }
 
 void BoxSinks::Audit(Engine::AuditCallback done) {

@@ -34,6 +34,7 @@ class BoxSinks {
     std::size_t max_rows = 0;
     std::uint64_t seed = 1;
     std::function<bool(TableId table, std::span<const std::byte> key)> unconfirmed;
+    std::function<std::optional<bool>()> knows_better;  ///< ReplicaOptions
     std::function<bool()> may_repair;
     std::function<void()> wake;
     std::function<void(std::string_view kind, const std::string& detail)> emit;
@@ -52,6 +53,8 @@ class BoxSinks {
   /// healthy, so that waiting is no use.
   bool loaded() const;
   void Audit(Engine::AuditCallback done);
+  /// What the box held back for itself about this key, its sink is to be told now.
+  void Retell(TableId table, std::span<const std::byte> key);
   const std::vector<std::unique_ptr<Replica>>& replicas() const { return replicas_; }
 
   /// This part's row of the control table, but for `beat`.

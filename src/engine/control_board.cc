@@ -96,7 +96,8 @@ void ControlBoard::Take(const RecordView& record, bool snapshot) {
       (row.lease_term > forced_->lease_term ||
        (row.lease_term == forced_->lease_term && row.since == forced_->since &&
         row.phase == forced_->phase && row.writer == forced_->writer &&
-        row.fence == forced_->fence && row.active == forced_->active))) {
+        row.fence == forced_->fence && row.active == forced_->active &&
+        row.redirected == forced_->redirected))) {
     forced_.reset();
   }
   if (!snapshot || moved) {

@@ -43,6 +43,7 @@ class ControlBoard : public FeedSubscriber {
   }
   /// What the store shows.
   const PairRow* stored_wanted() const { return wanted_.known() ? &wanted_.row : nullptr; }
+  Version stored_wanted_version() const { return wanted_.version; }
   void Force(const PairRow& wanted) {
     forced_ = wanted;
     ++changes_;

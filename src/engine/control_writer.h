@@ -50,6 +50,10 @@ class ControlWriter : private PumpOwner {
   /// The feed's head at the claim that stands: what earlier terms wrote is before it. nullopt: none
   /// stands.
   std::optional<Position> claimed_at() const { return claimed_at_; }
+  /// The highest term that was claimed.
+  std::uint64_t term() const { return highest_term_; }
+  /// A claim stands, or will be made without being told again.
+  bool claims() const { return wants_claim_ || claimed_at_.has_value(); }
 
  private:
   ControlWriter(std::string_view node, Claims claims, StateStore& store, Loop& loop,

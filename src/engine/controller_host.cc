@@ -150,9 +150,15 @@ void ControllerHost::ContinueTaking() {
   if (!taking_) {
     return;
   }
-  const bool available = parts_.store.state().available;
+  if (!writer_->claims()) {
+    writer_->Outrank();  // the repository that knew its claim was replaced
+  }
+  const StoreState store = parts_.store.state();
+  const bool available = store.available;
   const std::optional<Position> claimed_at = writer_->claimed_at();
+  // Positions of two repositories cannot be compared.
   const bool read = claimed_at.has_value() && parts_.feed.loaded() && parts_.board.loaded() &&
+                    parts_.feed.incarnation() == store.incarnation &&
                     parts_.feed.position() >= *claimed_at;
   if (available && !read) {
     return;
@@ -166,15 +172,19 @@ void ControllerHost::ContinueTaking() {
   done(absl::OkStatus());
 }
 
-// The writer's term was lost with the repository that had handed it out. Only who holds the lease
-// now may write again what it wants.
+// The writer's term was lost with the repository that had handed it out, or one who held the lease
+// of that repository has outranked it since. Only who holds the lease now may write again what it
+// wants.
 void ControllerHost::KeepWanted() {
-  if (writer_->claimed_at().has_value()) {
+  const StoreState store = parts_.store.state();
+  const bool claimed = writer_->claimed_at().has_value();
+  const bool outranked = parts_.board.loaded() && parts_.feed.incarnation() == store.incarnation &&
+                         parts_.board.stored_wanted_version().term > writer_->term();
+  if (claimed) {
     rewriting_ = false;
-    return;
   }
-  if (taking_ || rewriting_ || !wanted_.has_value() || !controller_->acting() ||
-      !parts_.store.state().available) {
+  if ((claimed && !outranked) || taking_ || rewriting_ || !wanted_.has_value() ||
+      !controller_->acting() || !store.available) {
     return;
   }
   rewriting_ = true;

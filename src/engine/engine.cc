@@ -16,6 +16,8 @@ namespace internal {
 namespace {
 
 constexpr int kFeedSlices = 3;
+// The waits of a planned move end with reports.
+constexpr Duration kReportWhileMoving = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -124,10 +126,15 @@ void EngineImpl::Arm(bool now) {
 }
 
 void EngineImpl::WriteReports(MonotonicTime now) {
+  const PairRow* wanted = board_.wanted();
+  const bool moving = wanted != nullptr && wanted->phase != StablePhase(HomeOf(wanted->phase));
+  const Duration every =
+      moving ? std::min(options_.report_every, kReportWhileMoving) : options_.report_every;
+  next_report_ = std::min(next_report_, now + every);
   if (now < next_report_) {
     return;
   }
-  next_report_ = now + options_.report_every;
+  next_report_ = now + every;
   ++beat_;
   for (const Side side : {Side::kPrimary, Side::kMinion}) {
     for (const PairRowKind kind : {PairRowKind::kSource, PairRowKind::kSink}) {

@@ -57,6 +57,8 @@ class EngineImpl final : public Engine {
   absl::Status Make();
   absl::Status MakePipeline(Side side);
   void MakeSinks(Side side);
+  bool MayHoldTraffic(Side side) const;
+  std::optional<bool> KnowsBetter(Side side) const;
   absl::Status WatchWakeups(const Pipeline& pipeline);
   absl::Status MakeManager();
   ControllerHost::Parts HostParts();

@@ -169,6 +169,28 @@ absl::Status EngineImpl::Make() {
   return options_.manager.has_value() ? MakeManager() : absl::OkStatus();
 }
 
+// As far as this process can tell.
+bool EngineImpl::MayHoldTraffic(Side side) const {
+  const auto& pipeline = pipelines_[IndexOf(side)];
+  if (!board_.loaded() || (pipeline != nullptr && pipeline->writing())) {
+    return true;
+  }
+  const PairRow* wanted = board_.last_wanted();
+  return wanted == nullptr ? side == Side::kPrimary : WantsActive(*wanted, side);
+}
+
+// Whether its data plane is ahead of the store. The target of a planned move has nothing of its own
+// before the redirect, and what it has of the store may be old; once it is activated, nobody but the
+// manager can tell which it is, and the row says so soon.
+std::optional<bool> EngineImpl::KnowsBetter(Side side) const {
+  const PairRow* wanted = board_.loaded() ? board_.last_wanted() : nullptr;
+  const bool target = wanted != nullptr && wanted->phase == MovingPhase(side);
+  if (target && wanted->planned && wanted->active && !wanted->redirected) {
+    return std::nullopt;
+  }
+  return MayHoldTraffic(side);
+}
+
 void EngineImpl::MakeSinks(Side side) {
   const BoxOptions& box = side == Side::kPrimary ? options_.primary : options_.minion;
   if (box.minions.empty()) {
@@ -185,10 +207,11 @@ void EngineImpl::MakeSinks(Side side) {
     const auto& pipeline = pipelines_[IndexOf(side)];
     return pipeline != nullptr && pipeline->Holds(table, key);
   };
-  // While a box writes, its data plane is ahead of the store.
+  sinks.knows_better = [this, side] {
+    return KnowsBetter(side);
+  };
   sinks.may_repair = [this, side] {
-    const auto& pipeline = pipelines_[IndexOf(side)];
-    return pipeline == nullptr || !pipeline->writing();
+    return !MayHoldTraffic(side);
   };
   sinks.wake = [this] {
     Wake();
@@ -254,6 +277,11 @@ absl::Status EngineImpl::MakePipeline(Side side) {
   options.may_begin = [this, side] {
     const auto& sinks = sinks_[IndexOf(side)];
     return sinks == nullptr || sinks->loaded();
+  };
+  options.on_overtaken = [this, side](TableId table, std::span<const std::byte> key) {
+    if (const auto& sinks = sinks_[IndexOf(side)]; sinks != nullptr) {
+      sinks->Retell(table, key);
+    }
   };
   options.emit = emit;
   pipelines_[IndexOf(side)] = std::make_unique<Pipeline>(std::move(options), *options_.store, loop_,

@@ -55,7 +55,13 @@ bool Feed::Tick(MonotonicTime now) {
     retry_.reset();
     readable_ = true;
   }
-  const MonotonicTime end = now + options_.slice;
+  const bool more = ReadSlice();
+  TellReached();
+  return more;
+}
+
+bool Feed::ReadSlice() {
+  const MonotonicTime end = now_ + options_.slice;
   for (std::size_t i = 0; i < options_.batches_per_tick; ++i) {
     if (reload_.has_value()) {
       Event("lost", *reload_);
@@ -152,6 +158,7 @@ void Feed::BeginLoad() {
     stream.expected = {};
   }
   position_ = cursor_->position();
+  told_ = 0;
   for (const Subscription& subscription : subscriptions_) {
     if (other) {
       subscription.subscriber->OnOtherIncarnation();
@@ -214,6 +221,16 @@ bool Feed::ReadFeed() {
     EndLoad();
   }
   return readable_;
+}
+
+void Feed::TellReached() {
+  if (position_ == told_ || (phase_ != Phase::kTail && phase_ != Phase::kFollowing)) {
+    return;
+  }
+  told_ = position_;
+  for (const Subscription& subscription : subscriptions_) {
+    subscription.subscriber->OnReached(position_);
+  }
 }
 
 void Feed::TakeLive(const BatchView& batch) {

@@ -74,6 +74,9 @@ class FeedSubscriber {
   virtual void OnBatch(const BatchView& batch, Position after, bool snapshot) = 0;
   /// Everything that is in the store was mentioned since OnLoadBegin.
   virtual void OnLoadEnd() = 0;
+  /// At the end of a Tick: all that there was for this subscriber up to `position` has been given
+  /// to it. What it confirms must not stand still where only others' tables go on.
+  virtual void OnReached(Position position) { (void)position; }
 };
 
 struct FeedOptions {
@@ -150,6 +153,8 @@ class Feed {
   /// Read so far. Grows within one incarnation, except for a load after a loss of the store's own.
   Position position() const { return position_; }
   bool loaded() const { return phase_ == Phase::kFollowing; }
+  /// Of what the subscribers hold; 0: the store has none, or nothing was loaded yet.
+  std::uint64_t incarnation() const { return incarnation_; }
   FeedState state() const;
 
   /// nullptr: no live batch of this writer was read yet. Valid until the next Tick().
@@ -174,6 +179,7 @@ class Feed {
   /// gone.
   struct Waker;
 
+  bool ReadSlice();
   bool ReadOne();
   bool ReadSnapshot();
   bool ReadFeed();
@@ -181,6 +187,7 @@ class Feed {
   absl::Status OpenWatch();
   void BeginLoad();
   void EndLoad();
+  void TellReached();
   void TakeLive(const BatchView& batch);
   void Deliver(const BatchView& batch, bool snapshot);
   bool Continues(const BatchView& batch);
@@ -210,6 +217,7 @@ class Feed {
   MonotonicTime failed_at_;             // the last time that anything went wrong
   std::uint64_t incarnation_ = 0;       // of what the subscribers hold
   Position position_ = 0;
+  Position told_ = 0;      // by OnReached
   Position tail_end_ = 0;  // the head when the snapshot ended
   FeedState counters_;
 };

@@ -102,7 +102,7 @@ bool Outbox::MarkErased(std::span<const std::byte> key, Version version) {
     return false;
   }
   erased_.push_back({std::string(TextOf(key)), version});
-  erased_keys_.insert(erased_.back().key);
+  erased_keys_.emplace(erased_.back().key, popped_ + erased_.size() - 1);
   return true;
 }
 
@@ -110,10 +110,21 @@ bool Outbox::IsErased(std::span<const std::byte> key) const {
   return !erased_keys_.empty() && erased_keys_.contains(TextOf(key));
 }
 
+void Outbox::UnmarkErased(std::span<const std::byte> key) {
+  if (const auto found = erased_keys_.find(TextOf(key)); found != erased_keys_.end()) {
+    Erased& entry = erased_[found->second - popped_];
+    erased_keys_.erase(found);
+    entry.key.clear();
+  }
+}
+
 void Outbox::PopErased(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
-    erased_keys_.erase(std::string_view(erased_.front().key));
+    if (!erased_.front().key.empty()) {
+      erased_keys_.erase(std::string_view(erased_.front().key));
+    }
     erased_.pop_front();
+    ++popped_;
   }
 }
 
@@ -122,6 +133,7 @@ void Outbox::Clear() {
   std::fill(summary_.begin(), summary_.end(), 0);
   marked_ = 0;
   erased_keys_.clear();
+  popped_ += erased_.size();
   erased_.clear();
 }
 
@@ -131,7 +143,7 @@ std::size_t Outbox::memory_bytes() const {
     keys = erased_.size() * (sizeof(Erased) + erased_.front().key.capacity());
   }
   return (marks_.capacity() + summary_.capacity()) * sizeof(std::uint64_t) + keys +
-         erased_keys_.capacity() * (sizeof(std::string_view) + 1);
+         erased_keys_.capacity() * (sizeof(std::string_view) + sizeof(std::uint64_t) + 1);
 }
 
 }  // namespace mimi::internal

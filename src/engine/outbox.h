@@ -23,7 +23,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 
 #include "mimi/record.h"
 
@@ -46,6 +46,8 @@ class Outbox {
   /// False: there are max_erased already, and this key is not one of them.
   bool MarkErased(std::span<const std::byte> key, Version version);
   bool IsErased(std::span<const std::byte> key) const;
+  /// It is not to be erased after all; its entry stays behind, without a key.
+  void UnmarkErased(std::span<const std::byte> key);
   struct Erased {
     std::string key;
     Version version;
@@ -68,8 +70,9 @@ class Outbox {
   std::vector<std::uint64_t> summary_;  // a bit per word of marks_ that is not 0
   std::size_t marked_ = 0;
   std::deque<Erased> erased_;
-  absl::flat_hash_set<std::string_view>
-      erased_keys_;  // of the strings in erased_, which never move
+  // Place in erased_, and in what was popped before, by the strings there, which never move.
+  absl::flat_hash_map<std::string_view, std::uint64_t> erased_keys_;
+  std::uint64_t popped_ = 0;
   std::size_t max_erased_;
 };
 

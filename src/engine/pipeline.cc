@@ -17,6 +17,10 @@ Pipeline::Pipeline(Options options, StateStore& store, Loop& loop, const Control
       sources_(std::move(sources)),
       origin_(OriginOf(options_.node)),
       backoff_(options_.retry_min, options_.retry_max, options_.seed) {
+  if (!options_.on_overtaken) {
+    options_.on_overtaken = [](TableId, std::span<const std::byte>) {
+    };
+  }
 }
 
 void Pipeline::Start() {
@@ -70,8 +74,8 @@ void Pipeline::RetryLater(MonotonicTime now) {
 }
 
 // Exclusive: only whom the control table names, and only when no other box's claim stands. A box
-// that reboots in the middle of a move finds the manager's claim for the other box, and waits for
-// the move to be committed one way or the other.
+// that reboots in the middle of an unplanned move finds the manager's claim for the other box, and
+// waits for the move to be committed one way or the other.
 bool Pipeline::WantsToWrite() const {
   if (!board_.loaded() || !options_.may_begin()) {
     return false;
@@ -104,10 +108,14 @@ bool Pipeline::MayGoOn() const {
   if (!store.available) {
     return true;
   }
-  if (store.incarnation != 0 && store.incarnation != incarnation_) {
-    return false;
-  }
-  return store.claimant == origin_ || store.term <= term_;
+  return !StoreReplaced() && (store.claimant == origin_ || store.term <= term_);
+}
+
+// By one that does not know our claim.
+bool Pipeline::StoreReplaced() const {
+  const StoreState store = store_.state();
+  return store.available && store.incarnation != 0 && incarnation_ != 0 &&
+         store.incarnation != incarnation_;
 }
 
 void Pipeline::Claim() {
@@ -178,7 +186,44 @@ void Pipeline::StandBy(std::string_view kind, std::string_view why) {
   RetryLater(loop_.now());
 }
 
+// True once for each time that another box has become the writer.
+bool Pipeline::Overtaken() {
+  if (options_.shared_claims) {
+    const StoreState store = store_.state();
+    const bool other = store.available && store.claimant != 0 && store.claimant != origin_;
+    return other && std::exchange(overtaken_term_, store.term) != store.term;
+  }
+  const PairRow* wanted = board_.last_wanted();
+  const Side other = OtherSide(options_.side);
+  return wanted != nullptr && wanted->phase == StablePhase(other) && wanted->writer == other &&
+         std::exchange(overtaken_at_, wanted->since) != wanted->since;
+}
+
+// What the control table says of this box while it does not write.
+void Pipeline::FollowBoard() {
+  if (!board_.loaded() || (state_ != State::kStandby && state_ != State::kOpening)) {
+    return;
+  }
+  const PairRow* wanted = board_.last_wanted();
+  const bool expects =
+      wanted == nullptr ? options_.side == Side::kPrimary : WantsActive(*wanted, options_.side);
+  const bool overtaken = Overtaken();
+  for (const auto& source : sources_) {
+    source->pump().set_expecting(expects && !options_.shared_claims);
+    if (overtaken) {
+      source->pump().DropOvertaken([&](std::span<const std::byte> key) {
+        options_.on_overtaken(source->schema().table(), key);
+      });
+    }
+  }
+}
+
 void Pipeline::Tick(MonotonicTime now) {
+  if (state_ != State::kClaiming && StoreReplaced()) {
+    for (const auto& source : sources_) {
+      source->pump().Withdraw();
+    }
+  }
   if (state_ == State::kWriting) {
     const PairRow* wanted = board_.wanted();
     if (!options_.shared_claims && wanted != nullptr && wanted->writer != options_.side &&
@@ -188,6 +233,7 @@ void Pipeline::Tick(MonotonicTime now) {
       StandBy("claim", "the store has another claimant, or was replaced");
     }
   }
+  FollowBoard();
   for (const auto& source : sources_) {
     source->Tick(now);
     const absl::Status& stopped = source->pump().status();
@@ -284,7 +330,8 @@ PairRow Pipeline::Report() const {
         row.coverage & ((coverage.begins ? 1U : 0U) | (coverage.ends ? 2U : 0U) |
                         (coverage.walkable ? 4U : 0U) | (coverage.complete ? 8U : 0U)));
     row.healthy = row.healthy && source->healthy();
-    row.syncing = row.syncing || (row.active && source->syncing());
+    row.syncing =
+        row.syncing || (row.active && (source->syncing() || !source->pump().backlog_confirmed()));
     row.position = std::max<std::uint64_t>(row.position, source->pump().sent_position());
     row.waiting +=
         source->pump().drained() ? 0 : std::max<std::uint64_t>(1, stats.pending + stats.in_flight);

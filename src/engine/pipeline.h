@@ -30,8 +30,10 @@ namespace mimi::internal {
 ///
 /// A box claims when the control table wants it as the writer and nobody else's claim stands
 /// (exclusive), or at its first traffic-caused event after not being the newest claimant (shared).
-/// While it stands by, Puts wait, one per key, and erases are counted and dropped: who does not
-/// hold the traffic may not erase.
+/// While it stands by, Puts wait, one per key, and abrupt erases are counted and dropped: who does
+/// not hold the traffic may not erase. When a move to the other box is committed, or (shared) that
+/// box has claimed, what waits here is older than what that box has written since, and is forgotten;
+/// the next claim resyncs.
 ///
 /// Threads: the loop thread only.
 class Pipeline {
@@ -46,6 +48,9 @@ class Pipeline {
     /// Asked before the first claim: a box that restarts takes its state from the store before it
     /// says what it has.
     std::function<bool()> may_begin;
+    /// What waited here about this key was forgotten: the sink, which held back what it was newer
+    /// than, is to be told now.
+    std::function<void(TableId table, std::span<const std::byte> key)> on_overtaken;
     std::function<void(std::string_view kind, std::string detail)> emit;
   };
 
@@ -78,10 +83,13 @@ class Pipeline {
  private:
   enum class State : std::uint8_t { kOpening, kStandby, kClaiming, kWriting };
 
+  void FollowBoard();
+  bool Overtaken();
   void OpenTables();
   void OnOpened(const absl::Status& status);
   bool WantsToWrite() const;
   bool MayGoOn() const;
+  bool StoreReplaced() const;
   void Claim();
   void OnClaimed(std::uint64_t incarnation, const absl::StatusOr<Claimed>& claimed);
   void StandBy(std::string_view kind, std::string_view why);
@@ -103,6 +111,8 @@ class Pipeline {
   std::uint64_t dropped_erases_ = 0;  ///< by the pumps, at the last claim
   std::uint64_t opened_in_ = 0;       ///< of the store that knows our tables
   bool ever_claimed_ = false;
+  UnixTime overtaken_at_{};  ///< the move to the other box, by its `since`, that was seen last
+  std::uint64_t overtaken_term_ = 0;  ///< shared: the other box's newest claim that was seen
   MonotonicTime retry_at_{};
   Backoff backoff_;
   /// Callbacks hold a weak reference: they may come after this object is gone.

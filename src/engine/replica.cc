@@ -113,6 +113,8 @@ void Replica::OnLoadBegin(Position at) {
   mark_ = static_cast<std::uint8_t>(mark_ % kMarks + 1);
   rows_->set_mark(mark_);
   position_ = at;
+  sparing_ = false;
+  spare_ = spare_ || (options_.knows_better && counters_.loads > 0 && warmth_ == Warmth::kWarm);
 }
 
 void Replica::OnBatch(const BatchView& batch, Position after, bool snapshot) {
@@ -139,7 +141,7 @@ void Replica::OnBatch(const BatchView& batch, Position after, bool snapshot) {
     return;  // all will be told when it is
   }
   if (minion_ != nullptr && !batch.empty()) {
-    if (CanPassOn(batch, counts) && PassOn(batch, time)) {
+    if (CanPassOn(batch, counts, snapshot) && PassOn(batch, time)) {
       return;
     }
     if (warmth_ == Warmth::kWarm) {
@@ -167,8 +169,11 @@ bool Replica::ConcernsOwn(const BatchView& batch) const {
   });
 }
 
-bool Replica::CanPassOn(const BatchView& batch, const RowMap::Counts& counts) const {
-  return outbox_.empty() && !offer_at_.has_value() && counts.stale == 0 && counts.table_full == 0 &&
+// While the data plane is compared, what comes live is newer than all that is marked, and would be
+// taken for something that the data plane knows better.
+bool Replica::CanPassOn(const BatchView& batch, const RowMap::Counts& counts, bool snapshot) const {
+  const bool next = spare_ ? !snapshot : outbox_.empty();
+  return next && !offer_at_.has_value() && counts.stale == 0 && counts.table_full == 0 &&
          batch.fingerprint() == schema_.fingerprint() && !ConcernsOwn(batch);
 }
 
@@ -178,7 +183,9 @@ bool Replica::PassOn(const BatchView& batch, std::optional<UnixTime> time) {
   if (ticket.ok()) {
     last_ticket_ = *ticket;
     counters_.passed_on += batch.size();
-    Land(time);
+    if (outbox_.empty()) {
+      Land(time);
+    }
     return true;
   }
   if (ticket.status().code() == absl::StatusCode::kResourceExhausted) {
@@ -223,6 +230,16 @@ void Replica::OnLoadEnd() {
   options_.wake();
 }
 
+void Replica::OnReached(Position position) {
+  if (position == position_) {
+    return;
+  }
+  position_ = position;
+  if (warmth_ == Warmth::kWarm && outbox_.empty()) {
+    Land(std::nullopt);
+  }
+}
+
 // One step of dropping what the load did not mention. True: there is more.
 bool Replica::DropUnmentioned() {
   do {
@@ -258,8 +275,7 @@ void Replica::DropFromOld() {
       return;
     }
     if (active_) {
-      kept_ = true;
-      return;
+      return;  // an audit tells, when the traffic is gone
     }
     MarkErased(key, row.version);
     ++counters_.dropped;
@@ -308,6 +324,13 @@ void Replica::Repair(std::span<const std::byte> key) {
     outbox_.MarkRow(row->number);
   } else {
     MarkErased(key, rows_->FindVersion(key).value_or(Version()));
+  }
+}
+
+void Replica::Retell(std::span<const std::byte> key) {
+  audit_wanted_ = true;
+  if (rows_->Find(key).has_value()) {
+    Repair(key);
   }
 }
 

@@ -23,6 +23,12 @@
 // (re)started; but a row that the box has newer than the store (`unconfirmed`) is neither put nor
 // erased.
 //
+// A box with traffic knows better. Only its agent may have restarted: then its data plane is ahead
+// of the store, which its driver's resync will put right. So where a data plane that is loaded is
+// not empty, and its box may have the traffic (`knows_better`), what it holds is left as it is, and
+// only what it lacks is put: it is walked (Minion::Audit) between the load and the first offer. When
+// the traffic is gone the box stops being the authority, and an audit is wished for.
+//
 // Loads. What the load brings is applied beside what is there; rows that nobody mentioned by its
 // end are dropped in slices and erased from the sink. From another incarnation, a new set of rows
 // is built beside the old one, whose versions mean nothing any more, and the old rows that are not
@@ -65,6 +71,10 @@ struct ReplicaOptions {
   /// confirmed. Asked per record only where it matters: loads, and rows or erases that wait in the
   /// outbox of a box with an `own`.
   std::function<bool(std::span<const std::byte> key)> unconfirmed{};
+  /// Whether the box may have the traffic, so that its data plane is ahead of the store; asked when
+  /// a load has ended, and again while the answer is nullopt: that cannot be told. Empty: it never
+  /// is.
+  std::function<std::optional<bool>()> knows_better{};
   std::size_t max_rows = 10'000'000;
   std::uint64_t seed = 1;
   Duration slice = std::chrono::milliseconds(1);
@@ -121,11 +131,13 @@ class Replica final : public FeedSubscriber {
   void Start();
   /// The box has the traffic. What a replaced repository does not mention then stays: the flows are
   /// alive, and the box's own source publishes them again.
-  /// When the traffic is gone, an audit tells which of them are too many.
   void set_active(bool active) {
+    audit_wanted_ = audit_wanted_ || (active_ && !active);
     active_ = active;
-    audit_wanted_ = audit_wanted_ || (!active && std::exchange(kept_, false));
   }
+  /// What the sink was not told, since the box had something newer, it is told now; where there is
+  /// nothing to tell, what it holds is left to an audit.
+  void Retell(std::span<const std::byte> key);
 
   /// Reads confirmations, drains the outbox, goes on with what is cut into slices. True: there is
   /// more to do at once.
@@ -162,10 +174,16 @@ class Replica final : public FeedSubscriber {
   /// of the sink before mean nothing any more.
   std::uint64_t epoch() const { return epoch_; }
 
+  /// Minion::Audit, for all who walk the data plane: one walk goes on where another stopped, and
+  /// walk_begun() says that this one would.
+  absl::StatusOr<bool> WalkSink(AuditVisitor& visitor, std::size_t budget);
+  bool walk_begun() const { return walk_begun_; }
+
   void OnOtherIncarnation() override;
   void OnLoadBegin(Position at) override;
   void OnBatch(const BatchView& batch, Position after, bool snapshot) override;
   void OnLoadEnd() override;
+  void OnReached(Position position) override;
 
  private:
   /// Something on its way into the data plane: once the minion confirms `ticket`, the feed is
@@ -181,7 +199,7 @@ class Replica final : public FeedSubscriber {
 
   // replica.cc: from the feed into the rows.
   void Count(const RowMap::Counts& counts);
-  bool CanPassOn(const BatchView& batch, const RowMap::Counts& counts) const;
+  bool CanPassOn(const BatchView& batch, const RowMap::Counts& counts, bool snapshot) const;
   bool PassOn(const BatchView& batch, std::optional<UnixTime> time);
   void MarkBatch(const BatchView& batch, bool snapshot);
   bool DropUnmentioned();
@@ -199,6 +217,8 @@ class Replica final : public FeedSubscriber {
   void WatchHealth();
   void MarkErased(std::span<const std::byte> key, Version version);
   void MarkAllRows();
+  bool SpareHeld();
+  bool MayDrain();
   bool Drain();
   void BeginRound();
   bool RoundIsOver() const;
@@ -240,7 +260,10 @@ class Replica final : public FeedSubscriber {
 
   bool loading_ = false;
   bool active_ = false;
-  bool kept_ = false;  ///< rows that a load would have dropped, had the box had no traffic
+  bool spare_ = false;    ///< what is marked is compared with the data plane before it is offered
+  bool sparing_ = false;  ///< … by the walk under way …
+  bool resting_ = false;  ///< … which begins behind the rest of somebody else's
+  bool walk_begun_ = false;
   std::optional<std::uint32_t> drop_at_;  // where the drop of unmentioned rows goes on
   std::uint8_t mark_ = 0;
   Position load_base_ = 0;  // confirmable while the load runs

@@ -13,6 +13,7 @@ constexpr Duration kOfferMin = std::chrono::microseconds(200);
 constexpr Duration kOfferMax = std::chrono::milliseconds(2);
 constexpr Duration kHealthEvery = std::chrono::milliseconds(100);
 constexpr std::size_t kLooksPerBatch = 16384;
+constexpr std::size_t kWalkRows = 256;
 
 }  // namespace
 
@@ -45,6 +46,8 @@ void Replica::OnWarm(const absl::Status& status) {
   MarkAllRows();
   settle_at_ = position_;
   audit_wanted_ = true;
+  sparing_ = false;
+  spare_ = options_.knows_better && minion_->state().rows > 0;
   if (outbox_.empty()) {
     Land(time_);
   }
@@ -64,6 +67,7 @@ void Replica::LoseMinion(const absl::Status& why) {
   warm_at_ = now_ + warm_backoff_.Next();
   outbox_.Clear();
   round_.reset();
+  spare_ = sparing_ = false;
   landings_.clear();
   offer_at_.reset();
   confirmed_ = 0;
@@ -99,10 +103,74 @@ void Replica::MarkAllRows() {
   round_.reset();
 }
 
-// True: there is more to send at once.
-bool Replica::Drain() {
+absl::StatusOr<bool> Replica::WalkSink(AuditVisitor& visitor, std::size_t budget) {
+  absl::StatusOr<bool> done = minion_->Audit(visitor, budget);
+  walk_begun_ = done.ok() && !*done;
+  return done;
+}
+
+// A slice of the walk that takes what the data plane holds off the outbox. False: there is more.
+bool Replica::SpareHeld() {
+  class Held : public AuditVisitor {
+   public:
+    explicit Held(Replica& replica) : replica_(replica) {}
+    void Row(std::span<const std::byte> row) override {
+      const auto key = row.first(replica_.schema_.key_size());
+      const std::optional<RowMap::Row> ours = replica_.rows_->Find(key);
+      if (replica_.resting_) {
+        return;
+      }
+      if (ours.has_value()) {
+        replica_.outbox_.UnmarkRow(ours->number);
+      } else {
+        replica_.outbox_.UnmarkErased(key);  // it began again
+      }
+    }
+    void Finding(std::string_view, std::string_view) override {}
+
+   private:
+    Replica& replica_;
+  };
+  if (!std::exchange(sparing_, true)) {
+    resting_ = walk_begun_;
+  }
+  Held held(*this);
+  do {
+    const absl::StatusOr<bool> done = WalkSink(held, kWalkRows);
+    if (!done.ok()) {
+      return true;  // it cannot show what it holds, and is told everything
+    }
+    if (*done && !std::exchange(resting_, false)) {
+      if (outbox_.empty()) {
+        Land(time_);
+      }
+      return true;
+    }
+  } while (loop_.now() < slice_end_);
+  return false;
+}
+
+bool Replica::MayDrain() {
   if (warmth_ != Warmth::kWarm || (offer_at_.has_value() && now_ < *offer_at_)) {
     return false;
+  }
+  if (spare_) {
+    if (loading_ || counters_.loads == 0) {
+      return false;
+    }
+    const std::optional<bool> better = sparing_ ? true : options_.knows_better();
+    if (!better.has_value() || (*better && !SpareHeld())) {
+      return false;
+    }
+    spare_ = sparing_ = false;
+  }
+  return true;
+}
+
+// True: there is more to send at once.
+bool Replica::Drain() {
+  if (!MayDrain()) {
+    return sparing_;
   }
   offer_at_.reset();
   while (!outbox_.empty()) {
@@ -157,7 +225,7 @@ bool Replica::FillErases() {
   for (; built_erases_ < outbox_.erased() && built_erases_ < kLooksPerBatch; ++built_erases_) {
     const Outbox::Erased& erased = outbox_.erase(built_erases_);
     const auto key = std::as_bytes(std::span(erased.key));
-    if (rows_->Find(key).has_value()) {
+    if (key.empty() || rows_->Find(key).has_value()) {
       continue;  // it came back, and goes with the rows
     }
     if (IsUnconfirmed(key)) {

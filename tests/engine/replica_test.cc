@@ -200,6 +200,56 @@ TEST_CASE(
   CHECK(rig.minion->held().at(ToText(MakeKey(2))) == ToText(MakeRow(2, 21)));
 }
 
+TEST_CASE(
+    "replica: what a box with traffic holds is not overwritten by a load, what it lacks is put") {
+  ReplicaRig rig;
+  REQUIRE(rig.writer->Put(1, 10).Put(2, 20).Send().ok());
+  rig.minion->Plant(MakeRow(1, 11));
+  rig.audits = false;
+  rig.Start({.own = rig.writer->origin, .knows_better = [] {
+               return true;
+             }});
+  rig.SettleFor(milliseconds(10));
+  CHECK(rig.replica->settled());
+  CHECK(rig.minion->held().at(ToText(MakeKey(1))) == ToText(MakeRow(1, 11)));
+  CHECK(rig.minion->held().at(ToText(MakeKey(2))) == ToText(MakeRow(2, 20)));
+}
+
+TEST_CASE(
+    "replica: a flow that began again while the agent was away is not erased by its old end") {
+  ReplicaRig rig;
+  REQUIRE(rig.writer->Put(1, 10).Erase(1).Put(2, 20).Send().ok());
+  rig.minion->Plant(MakeRow(1, 11));
+  rig.audits = false;
+  rig.Start({.own = rig.writer->origin, .knows_better = [] {
+               return true;
+             }});
+  rig.SettleFor(milliseconds(10));
+  CHECK(rig.replica->settled());
+  CHECK(rig.minion->held().contains(ToText(MakeKey(1))));
+  CHECK(rig.minion->held().contains(ToText(MakeKey(2))));
+}
+
+TEST_CASE("replica: a standby is told everything, whatever it holds") {
+  ReplicaRig rig;
+  REQUIRE(rig.writer->Put(1, 10).Send().ok());
+  rig.minion->Plant(MakeRow(1, 11));
+  rig.Start({.own = rig.writer->origin, .knows_better = [] {
+               return false;
+             }});
+  CHECK(rig.Equal());
+}
+
+TEST_CASE("replica: what is confirmed goes on where only other tables do") {
+  ReplicaRig rig;
+  rig.Start();
+  REQUIRE(rig.writer->Put(1, 10).Send().ok());
+  rig.Settle();
+  rig.replica->OnReached(99);
+  rig.Settle();
+  CHECK(rig.replica->confirmed() == 99);
+}
+
 TEST_CASE("replica: rows that a load does not mention are erased") {
   ReplicaRig rig;
   rig.repository =
