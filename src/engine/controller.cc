@@ -50,6 +50,7 @@ void Controller::Update(ControllerInputs inputs) {
   } else if (!source_heard_since_.has_value()) {
     source_heard_since_ = now;
   }
+  WatchPublished();
   Settle();
 }
 

@@ -132,11 +132,11 @@ class Controller {
     MonotonicTime steer_at, claim_at;  // not before
     Duration steer_backoff{};
 
-    // What the waiting steps compare with: reports as they stood when they began.
+    // What the waiting steps compare with: reports and the feed's head as they stood when they
+    // began; for kDrain, the sink's and the head when the report before came.
     PairRow source_mark, sink_mark;
     Position head_mark = 0;
-    std::optional<std::uint64_t> made;  // what the old source had made, to be confirmed
-    std::optional<Position> head;       // what the feed held then, to be confirmed by the target
+    std::optional<Position> head;  // what the feed held when the old source had nothing left
   };
 
   // controller.cc: the lease and the truth
@@ -169,6 +169,7 @@ class Controller {
   std::optional<Side> ClaimantSide() const;
   std::uint64_t HighestTerm() const;
   std::optional<MonotonicTime> StepDeadline(Step step) const;
+  void WatchPublished();
   void Complain(std::string what);
 
   // controller_move.cc: the steps of a move
@@ -181,6 +182,7 @@ class Controller {
   void End(absl::Status result);
   void BeginStep(std::size_t at);
   void EndStep(std::size_t at);
+  void MarkReports();
   /// REQUIRES: a move is under way.
   bool Reached(Step step);
   void Steer();
@@ -194,6 +196,7 @@ class Controller {
   bool CaughtUp() const;
   bool Drained();
   bool TailDrained();
+  bool SourceDrained(Side home) const;
   bool Activated() const;
   PairRow MovingRow(bool active) const;
   PairRow StableRow(Side side) const;
@@ -227,6 +230,10 @@ class Controller {
   MonotonicTime store_back_at_;
   std::array<SeenHealth, 2> health_;
   std::optional<MonotonicTime> source_heard_since_;
+  struct Published {
+    std::uint64_t term = 0;        // of the source of the box with the traffic
+    std::optional<Position> head;  // of the feed when it had published all that it had held back
+  } published_;
 
   Stance stance_ = Stance::kWatching;
   std::uint64_t acting_term_ = 0;  // the lease's, under which the truth was read

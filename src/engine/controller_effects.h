@@ -4,9 +4,9 @@
 // What the controller is told, what it may do, and what the wanted row that it writes means to the
 // parts of the pair. Each part acts on that row as soon as it reads it:
 // - A box's *sink* is to be active iff WantsActive(row, side); it reports `active` and `reached`.
-// - A box's *source* may claim a term for itself iff MayClaim(row, side), and publishes under it
-//   until it is fenced. In a moving phase it goes on with the term that it has, and does not claim
-//   a new one.
+// - A box's *source* may claim a term for itself iff MayClaim(row, side) and no other box's claim
+//   stands, and publishes under it until it is fenced. So in a planned move the box that is left
+//   may still do so (its process has started anew, say): its tail is waited for.
 // - While the phase is moving, reports should come fast (20 ms, say): the waits of a planned move
 //   end with reports.
 // - A planned kRestoring row asks the primary's sink to load if it does not follow, then to audit

@@ -123,6 +123,11 @@ bool Controller::GiveUpIfHopeless() {
                  seen.box(to).readiness_reason));
     return true;
   }
+  if (step() == Step::kActivate &&
+      SinkOf(*inputs_, to).report.beat < run_->sink_mark.beat) {  // KnowsBetter() waits for this
+    GiveUp(Error(absl::StatusCode::kUnavailable, "the {}'s agent has started anew", SideName(to)));
+    return true;
+  }
   if (now >= run_->step_began + options_.manager.step_timeout) {
     GiveUp(Error(absl::StatusCode::kUnavailable, "step {} took longer than {}; {} {}{}{}",
                  StepName(step().value_or(Step::kSteer)),
@@ -167,17 +172,17 @@ void Controller::BeginStep(std::size_t at) {
       Write(MovingRow(false));
       break;
     case Step::kActivate:
+      MarkReports();
       Write(MovingRow(true));
       break;
     case Step::kCatchUp:
       break;
     case Step::kDrain:
+      MarkReports();
+      break;
     case Step::kDrainTail:
-      run_->source_mark = SourceOf(*inputs_, OtherSide(run_->to)).report;
-      run_->sink_mark = SinkOf(*inputs_, run_->to).report;
-      run_->head_mark = inputs_->store.head;
-      run_->made.reset();
-      run_->head.reset();
+      MarkReports();
+      Write(MovingRow(true));  // the target's agent has to know if it starts anew
       break;
     case Step::kSteer:
       Steer();
@@ -189,6 +194,14 @@ void Controller::BeginStep(std::size_t at) {
       Write(StableRow(run_->to));
       break;
   }
+}
+
+// What is waited for has to be shown by later reports than these.
+void Controller::MarkReports() {
+  run_->source_mark = SourceOf(*inputs_, OtherSide(run_->to)).report;
+  run_->sink_mark = SinkOf(*inputs_, run_->to).report;
+  run_->head_mark = inputs_->store.head;
+  run_->head.reset();
 }
 
 bool Controller::Reached(Step step) {

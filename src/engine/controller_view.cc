@@ -18,7 +18,8 @@ bool WantsActive(const PairRow& wanted, Side side) {
 }
 
 bool MayClaim(const PairRow& wanted, Side side) {
-  return wanted.phase == StablePhase(HomeOf(wanted.phase)) && wanted.writer == side;
+  const bool moving = wanted.phase != StablePhase(HomeOf(wanted.phase));
+  return wanted.writer == side && (!moving || wanted.planned);
 }
 
 bool Controller::Alone() const {
@@ -87,6 +88,26 @@ std::uint64_t Controller::HighestTerm() const {
                    inputs_->minion_source.report.term});
 }
 
+// A source that begins to publish, or to resync, has something that stands nowhere yet, and says so
+// (`syncing`). Where the feed is when all of that is in it, is what the standby has to confirm.
+void Controller::WatchPublished() {
+  const Side home = stance_ == Stance::kActing || !inputs_->wanted.has_value()
+                        ? traffic_
+                        : inputs_->wanted->writer;
+  const PairRow& report = SourceOf(*inputs_, home).report;
+  if (!report.active || report.syncing) {
+    published_ = {};
+    return;
+  }
+  if (report.term != published_.term) {
+    published_ = {.term = report.term, .head = inputs_->store.head};
+  }
+  // Once is enough: a sink that falls back later says so itself.
+  if (SinkOf(*inputs_, OtherSide(home)).report.position >= *published_.head) {
+    published_.head = 0;
+  }
+}
+
 PairView Controller::view() const {
   PairView view;
   view.moves = moves_;
@@ -110,11 +131,15 @@ PairView Controller::view() const {
                             .sink = primary_sink,
                             .source = minion_source,
                             .store = inputs_->store,
-                            .restore_without_state = options_.manager.restore_without_state});
+                            .restore_without_state = options_.manager.restore_without_state,
+                            .standby = view.traffic == Side::kMinion,
+                            .published = published_.head});
   view.minion = AssessBox({.side = Side::kMinion,
                            .sink = minion_sink,
                            .source = primary_source,
-                           .store = inputs_->store});
+                           .store = inputs_->store,
+                           .standby = view.traffic == Side::kPrimary,
+                           .published = published_.head});
   for (const Side side : {Side::kPrimary, Side::kMinion}) {
     BoxView& box = side == Side::kPrimary ? view.primary : view.minion;
     SeenHealth seen = HealthOf(side);

@@ -34,35 +34,34 @@ bool Controller::CaughtUp() const {
   return options_.manager.restore_without_state || view().primary.readiness == Readiness::kReady;
 }
 
-// The tail is short. Reports are as old as their interval; under load more than a short tail is
-// made in that time. So it also counts when a report shows everything confirmed that there was when
-// the report before came.
+// The target is ready, and the tail is short, as a report of the source tells that was made in this
+// step: an older one may be from before it was cut off. Reports of the sink are as old as their
+// interval; under load more than a short tail is made in that time. So it also counts when its
+// report shows everything confirmed that there was when the report before came.
 bool Controller::Drained() {
   const PartStatus sink = Part(SinkOf(*inputs_, run_->to));
   if (!IsKnown(sink)) {
     return true;
   }
   const PartStatus source = Part(SourceOf(*inputs_, OtherSide(run_->to)));
-  const std::uint64_t head = inputs_->store.head;
-  const std::uint64_t behind = head > sink.report.position ? head - sink.report.position : 0;
-  const std::uint64_t waiting = source.heard ? source.report.waiting : 0;
   const std::uint64_t short_tail = options_.manager.short_tail;
-  if (!sink.heard) {
+  const std::uint64_t waiting = source.heard ? source.report.waiting : 0;
+  const bool fresh = !source.heard || source.report.beat != run_->source_mark.beat;
+  const bool ready =
+      options_.manager.restore_without_state || view().box(run_->to).readiness == Readiness::kReady;
+  if (!sink.heard || !fresh || !ready || waiting > short_tail) {
     return false;
   }
-  if (behind <= short_tail && waiting <= short_tail - behind) {
+  const std::uint64_t head = inputs_->store.head;
+  const std::uint64_t behind = head > sink.report.position ? head - sink.report.position : 0;
+  if (behind + waiting <= short_tail) {
     return true;
   }
   if (sink.report.beat == run_->sink_mark.beat) {
     return false;
   }
-  const PairRow& mark = run_->source_mark;
-  const bool source_passed =
-      waiting <= short_tail ||
-      (source.report.term == mark.term && source.report.position >= mark.position + mark.waiting);
-  const bool passed = source_passed && sink.report.position + short_tail >= run_->head_mark;
+  const bool passed = sink.report.position + short_tail >= run_->head_mark;
   run_->sink_mark = sink.report;
-  run_->source_mark = source.report;
   run_->head_mark = head;
   return passed;
 }
@@ -70,7 +69,6 @@ bool Controller::Drained() {
 // What the old box made until the redirect is confirmed by the target.
 bool Controller::TailDrained() {
   const Side home = OtherSide(run_->to);
-  const PartStatus sink = Part(SinkOf(*inputs_, run_->to));
   if (clock_.now() >= run_->step_began + options_.manager.step_timeout) {
     effects_.Emit("error",
                   fmt::format("the tail of the {} was not confirmed within {}: claiming",
@@ -78,28 +76,30 @@ bool Controller::TailDrained() {
     return true;
   }
   if (!run_->head.has_value()) {
-    const PartStatus source = Part(SourceOf(*inputs_, home));
-    if (source.heard && HealthOf(home).health != Health::kDown) {
-      const PairRow& report = source.report;
-      // The first report may have been made before the redirect; between it and the second one
-      // the source has taken up everything. (A process that has started anew counts from 1.)
-      if (!run_->made.has_value() && report.beat - run_->source_mark.beat < 2) {
-        return false;
-      }
-      if (!run_->made.has_value()) {
-        run_->made = report.position + report.waiting;
-        run_->source_mark = report;
-      }
-      const bool confirmed = report.waiting == 0 || report.position >= *run_->made ||
-                             report.term != run_->source_mark.term;
-      if (!confirmed) {
-        return false;
-      }
+    if (!SourceDrained(home)) {
+      return false;
     }
     // Reports travel in the same feed: whatever the source reports as confirmed stands before them.
     run_->head = inputs_->store.head;
   }
+  const PartStatus sink = Part(SinkOf(*inputs_, run_->to));
   return !IsKnown(sink) || sink.report.position >= *run_->head;
+}
+
+// The box that the traffic has left has nothing that the store lacks, or can say nothing any more.
+// One that is alive and not heard (its agent starts anew, its link to the store is down) may well
+// have something, and is waited for.
+bool Controller::SourceDrained(Side home) const {
+  const PartStatus source = Part(SourceOf(*inputs_, home));
+  if (!IsKnown(source) || HealthOf(home).health == Health::kDown || ClaimantSide() == run_->to) {
+    return true;
+  }
+  // The first report may have been made before the redirect; between it and the second one the
+  // source has taken up everything. (A process that has started anew counts from 1.)
+  const bool later = source.report.beat - run_->source_mark.beat >= 2;
+  const bool publishes = source.report.active && !source.report.syncing;
+  return source.heard && later && (publishes || options_.manager.restore_without_state) &&
+         source.report.waiting == 0;
 }
 
 bool Controller::Activated() const {
@@ -115,6 +115,7 @@ PairRow Controller::MovingRow(bool active) const {
   row.writer = OtherSide(run_->to);
   row.planned = run_->planned;
   row.active = active || !run_->planned;
+  row.redirected = run_->steered;
   row.fence = stable_.fence;
   row.since = run_->since;
   row.reason = Text<96>(run_->reason);

@@ -81,11 +81,13 @@ void AssessWithoutManager(const ControlBoard& board, PairStatus& status) {
   status.view.primary = AssessBox({.side = Side::kPrimary,
                                    .sink = status.primary_sink,
                                    .source = status.minion_source,
-                                   .store = status.store});
+                                   .store = status.store,
+                                   .standby = status.view.traffic == Side::kMinion});
   status.view.minion = AssessBox({.side = Side::kMinion,
                                   .sink = status.minion_sink,
                                   .source = status.primary_source,
-                                  .store = status.store});
+                                  .store = status.store,
+                                  .standby = status.view.traffic == Side::kPrimary});
 }
 
 }  // namespace

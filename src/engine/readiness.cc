@@ -86,6 +86,15 @@ void AssessSource(const BoxParts& parts, ReadinessFindings* findings) {
   if (report.syncing) {
     findings->Add(Readiness::kSyncing, fmt::format("a resync of the {} runs", SideName(side)));
   }
+  if (parts.standby && !report.active) {
+    findings->Add(Readiness::kSyncing,
+                  fmt::format("the {} has the traffic and does not publish yet, {} records wait",
+                              SideName(side), report.waiting));
+  } else if (parts.standby &&
+             (!parts.published.has_value() || parts.sink.report.position < *parts.published)) {
+    findings->Add(Readiness::kSyncing,
+                  fmt::format("what the {} held back is not confirmed yet", SideName(side)));
+  }
   if ((report.coverage & (kBegins | kWalkable)) == 0) {
     findings->Add(Readiness::kBlind,
                   fmt::format("{}'s source cannot tell live flows", SideName(side)));

@@ -18,6 +18,7 @@
 //
 // Threads: pure; any.
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,6 +47,12 @@ struct BoxParts {
   const PartStatus& source;
   const StoreState& store;
   bool restore_without_state = false;  ///< ManagerOptions
+  /// The traffic is at the other box: its source has to publish, or what is born there is nowhere
+  /// else.
+  bool standby = false;
+  /// A standby has to have confirmed this position: there stands what the other box's source held
+  /// back until it began to publish. nullopt: it has not published all of that yet.
+  std::optional<Position> published = Position{0};
 };
 
 /// Everything of BoxView but health, which is liveness's.

@@ -173,7 +173,7 @@ TEST_CASE("controller: a zombie gets its state back before the traffic") {
   pair.manager.controller().Restore([&answer](const absl::Status& status) { answer = status; });
   pair.world.time.RunFor(seconds(5));
   CHECK(pair.world.traffic == Side::kMinion);
-  CHECK(pair.manager.controller().step() == Step::kDrain);
+  CHECK(pair.manager.controller().step() == Step::kCatchUp);
   pair.world.box(Side::kPrimary).lag = 0;
   pair.world.time.RunFor(seconds(5));
   REQUIRE(answer.has_value());
@@ -527,6 +527,67 @@ TEST_CASE("controller: a tail that never ends is claimed away, not undone") {
   REQUIRE(answer.has_value());
   CHECK(answer->ok());
   pair.CheckSettled(Side::kMinion);
+}
+
+TEST_CASE("controller: a planned move waits for a report that was made after it began") {
+  Pair pair;
+  pair.world.box(Side::kPrimary).source_reports = false;  // still heard, by its last report
+  std::optional<absl::Status> answer;
+  pair.manager.controller().Divert([&answer](const absl::Status& status) { answer = status; });
+  pair.world.time.RunFor(seconds(1));
+  CHECK(pair.manager.controller().step() == Step::kDrain);
+  CHECK(pair.world.traffic == Side::kPrimary);
+  pair.world.box(Side::kPrimary).source_reports = true;
+  pair.world.time.RunFor(seconds(1));
+  REQUIRE(answer.has_value());
+  CHECK(answer->ok());
+  pair.CheckSettled(Side::kMinion);
+}
+
+TEST_CASE("controller: the tail of a box that cannot be heard, or resyncs, is waited for") {
+  for (const bool cut_off : {true, false}) {
+    CAPTURE(cut_off);
+    Pair pair;
+    World::Box& primary = pair.world.box(Side::kPrimary);
+    std::optional<absl::Status> answer;
+    pair.manager.controller().Divert([&answer](const absl::Status& status) { answer = status; });
+    REQUIRE(
+        pair.world.time.RunUntil([&] { return pair.world.traffic == Side::kMinion; }, seconds(1)));
+    primary.source_reports = !cut_off;
+    primary.source_syncing = !cut_off;
+    pair.world.time.RunFor(seconds(5));
+    CHECK(pair.manager.controller().step() == Step::kDrainTail);
+    CHECK(pair.world.claimant == kPrimaryNode);
+    SUBCASE("until it has nothing left") {
+      primary.source_reports = true;
+      primary.source_syncing = false;
+    }
+    SUBCASE("until the box is dead") {
+      primary.alive = false;
+    }
+    pair.world.time.RunFor(seconds(1));
+    REQUIRE(answer.has_value());
+    CHECK(answer->ok());
+    pair.CheckSettled(Side::kMinion);
+  }
+}
+
+TEST_CASE("controller: the target learns that the traffic was sent to it") {
+  std::vector<std::pair<Step, bool>> redirected;
+  Manager::Setup setup;
+  Pair* world = nullptr;
+  setup.on_step = [&](Manager&, Side, Step step, StepEdge edge) {
+    if (edge == StepEdge::kAfter && world->world.wanted.has_value()) {
+      redirected.emplace_back(step, world->world.wanted->redirected);
+    }
+  };
+  Pair pair(std::move(setup));
+  world = &pair;
+  CHECK(pair.Move(Side::kMinion).ok());
+  for (const auto& [step, known] : redirected) {
+    CAPTURE(StepName(step));
+    CHECK(known == (step == Step::kDrainTail || step == Step::kClaim));
+  }
 }
 
 }  // namespace

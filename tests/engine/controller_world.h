@@ -93,14 +93,16 @@ class World {
   // The boxes. Index by side.
   struct Box {
     bool alive = true;
-    bool source = true;        // it has one
-    bool sink = true;          // it has one
-    bool source_heard = true;  // false: the process is gone, the box is not
+    bool source = true;          // it has one
+    bool sink = true;            // it has one
+    bool source_heard = true;    // false: the process is gone, the box is not
+    bool source_reports = true;  // false: its link to the store is down
     Readiness readiness = Readiness::kReady;
     std::uint64_t lag = 0;  // positions that the sink stays behind, since …
     MonotonicTime lag_since;
     std::uint64_t waiting = 0;  // records that the source cannot get rid of
-    bool audits = true;         // it answers the wish of a planned return
+    bool source_syncing = false;
+    bool audits = true;  // it answers the wish of a planned return
     std::uint64_t differing = 0;
     PairRow source_row, sink_row;
     MonotonicTime source_at, sink_at;
@@ -167,7 +169,7 @@ class World {
       return;
     }
     const PairRow now_wanted = wanted.value_or(PairRow{});
-    if (me.source && me.source_heard) {
+    if (me.source && me.source_heard && me.source_reports) {
       PairRow& row = me.source_row;
       row.node = NodeOf(side);
       ++row.beat;
@@ -182,6 +184,8 @@ class World {
       row.position += 3;
       row.waiting = me.waiting;
       row.reached = now_wanted.phase;
+      row.active = claimant == NodeOf(side);
+      row.syncing = me.source_syncing;
       me.source_at = outside.now();
     }
     if (me.sink) {

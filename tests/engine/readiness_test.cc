@@ -51,6 +51,25 @@ TEST_CASE("readiness: a warm minion that follows is ready, with its rows and its
 }
 
 TEST_CASE(
+    "readiness: a standby is not ready before the box with the traffic publishes all it has") {
+  World world = Well();
+  const auto assess = [&](std::optional<Position> published) {
+    return AssessBox({.side = world.side,
+                      .sink = world.sink,
+                      .source = world.source,
+                      .store = world.store,
+                      .standby = true,
+                      .published = published})
+        .readiness;
+  };
+  CHECK(assess(Position{0}) == Readiness::kSyncing);
+  world.source.report.active = true;
+  CHECK(assess(Position{1000}) == Readiness::kReady);
+  CHECK(assess(Position{1001}) == Readiness::kSyncing);
+  CHECK(assess(std::nullopt) == Readiness::kSyncing);
+}
+
+TEST_CASE(
     "readiness: every cause has its word, its reason, and what it means for an unplanned move") {
   struct Case {
     Readiness word;
