@@ -27,28 +27,28 @@ bool SimDriver::Lose() {
   return true;
 }
 
-void SimDriver::Changed(std::uint32_t id, std::uint64_t stamp) {
+bool SimDriver::Changed(std::uint32_t id, std::uint64_t stamp) {
   if (sink_ == nullptr || Lose()) {
-    return;
+    return false;
   }
   draft_.Put(FlowRow(id, stamp));
-  Send();
+  return Send();
 }
 
-void SimDriver::Ended(std::uint32_t id, bool abrupt) {
+bool SimDriver::Ended(std::uint32_t id, bool abrupt) {
   if (sink_ == nullptr || Lose()) {
-    return;
+    return false;
   }
   const std::vector<std::byte> row = FlowRow(id, 0);
   draft_.Erase(std::span(row).first(4), abrupt ? Op::kEraseAbrupt : Op::kErase);
-  Send();
+  return Send();
 }
 
-void SimDriver::Send() {
-  if (!sink_->Apply(draft_.Draft()).ok()) {
-    ++lost_;
-  }
+bool SimDriver::Send() {
+  const bool taken = sink_->Apply(draft_.Draft()).ok();
   draft_.Clear();
+  lost_ += taken ? 0 : 1;
+  return taken;
 }
 
 // One slice: the simulated tables are small. A walk that finds no room is begun again when asked.

@@ -58,9 +58,10 @@ class SimDriver final : public Driver {
     }
   }
 
-  // Traffic: the flow was born or has changed; it ended, by its protocol or abruptly.
-  void Changed(std::uint32_t id, std::uint64_t stamp);
-  void Ended(std::uint32_t id, bool abrupt);
+  // Traffic: the flow was born or has changed; it ended, by its protocol or abruptly. False: the
+  // event was lost.
+  bool Changed(std::uint32_t id, std::uint64_t stamp);
+  bool Ended(std::uint32_t id, bool abrupt);
   /// The next `events` are lost, and counted.
   void LoseNext(std::uint64_t events) { losing_ += events; }
 
@@ -80,7 +81,7 @@ class SimDriver final : public Driver {
   }
 
  private:
-  void Send();
+  bool Send();
   bool Lose();
 
   SimBox& box_;

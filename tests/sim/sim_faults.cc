@@ -15,6 +15,10 @@ namespace {
 
 constexpr Duration kIdleTimeout = milliseconds(400);
 
+std::string Name(Side side) {
+  return std::string(SideName(side));
+}
+
 }  // namespace
 
 // One packet that matters, at the box where traffic goes.
@@ -23,14 +27,11 @@ void World::Traffic() {
   if (!here.up) {
     return;
   }
-  const auto id = static_cast<std::uint32_t>(Dice(kIds));
+  const auto id = static_cast<std::uint32_t>(Dice(ids_));
   const auto live = truth_.find(id);
   if (live == truth_.end()) {
-    const std::uint64_t stamp = next_stamp_++;
-    truth_[id] = {stamp, clock_.now()};
-    here.flows[id] = {stamp, clock_.now()};
-    if (here.driver != nullptr) {
-      here.driver->Changed(id, stamp);
+    if (Dice(births_) == 0) {
+      Change(id);
     }
     return;
   }
@@ -41,24 +42,55 @@ void World::Traffic() {
     return;
   }
   if (Dice(4) == 0) {
-    truth_.erase(live);
-    here.flows.erase(held);
-    if (here.driver != nullptr) {
-      here.driver->Ended(id, false);
-    }
+    EndFlow(id, false);
     return;
   }
+  Change(id);
+}
+
+void World::EndFlow(std::uint32_t id, bool abrupt) {
+  SimBox& here = box(traffic_);
+  truth_.erase(id);
+  here.flows.erase(id);
+  bool told = here.driver != nullptr && here.driver->Ended(id, abrupt);
+  // A box does not know that the traffic came before it has claimed, or is told to expect it, and a
+  // standby's idle entries count for nothing.
+  told = told && !(abrupt && spy_->state().claimant != OriginOf("sim." + Name(traffic_)));
+  told ? (void)untold_ends_.erase(id) : (void)untold_ends_.insert(id);
+}
+
+// The agent's process dies: the ends that it was told, and the repository was not, are forgotten.
+void World::LoseAgent(Side side) {
+  StopNode(agent(side));
+  for (const auto& [id, row] : Stored()) {
+    if (!truth_.contains(id)) {
+      untold_ends_.insert(id);
+    }
+  }
+}
+
+// A packet makes a flow, or changes its state.
+void World::Change(std::uint32_t id) {
+  SimBox& here = box(traffic_);
   const std::uint64_t stamp = next_stamp_++;
-  live->second = {stamp, clock_.now()};
-  held->second = {stamp, clock_.now()};
+  truth_[id] = {stamp, clock_.now()};
+  here.flows[id] = {stamp, clock_.now()};
+  untold_ends_.erase(id);
   if (here.driver != nullptr) {
     here.driver->Changed(id, stamp);
   }
 }
 
-// Every live flow sends a packet; what is idle at the box with the traffic times out there.
+// Every live flow sends a packet, and one of them makes a state change: where traffic is, there
+// are events. What is idle at the box with the traffic times out there.
 void World::Touch() {
   SimBox& here = box(traffic_);
+  if (const auto one = truth_.begin(); one != truth_.end() && here.flows.contains(one->first) &&
+                                       here.flows[one->first].stamp == one->second.stamp) {
+    Change(one->first);
+  } else if (one == truth_.end()) {
+    Change(0);
+  }
   for (auto flow = truth_.begin(); flow != truth_.end();) {
     const auto held = here.flows.find(flow->first);
     if (held == here.flows.end() || held->second.stamp != flow->second.stamp) {
@@ -76,10 +108,7 @@ void World::Touch() {
     }
   }
   for (const std::uint32_t id : idle) {
-    here.flows.erase(id);
-    if (here.driver != nullptr) {
-      here.driver->Ended(id, true);
-    }
+    EndFlow(id, true);
   }
 }
 
@@ -88,7 +117,7 @@ void World::PlanFaults() {
   for (std::size_t i = 0; i < faults; ++i) {
     At(Milliseconds(200, 2800), [this] { OneFault(); });
   }
-  if (Dice(2) == 0) {
+  if (Dice(4) != 0) {
     At(Milliseconds(800, 1500), [this] { AskForMove(Side::kMinion); });
     At(Milliseconds(1600, 2600), [this] { AskForMove(Side::kPrimary); });
   }
@@ -97,20 +126,19 @@ void World::PlanFaults() {
 void World::OneFault() {
   Node& node = nodes_[Dice(nodes_.size())];
   const Side side = Dice(2) == 0 ? Side::kPrimary : Side::kMinion;
-  switch (Dice(9)) {
+  switch (Dice(10)) {
     case 0:
     case 1:
       CrashBox(side, Dice(2) == 0);
       break;
     case 2:
       Trace(node.name + ": its process is killed");
-      if (node.side.has_value()) {
-        // What its lane held is gone with it. This also hides that the sink of a box with traffic
-        // loads the store's older rows over newer ones when only its process restarts: not mended
-        // yet.
+      if (node.side == traffic_ && planned_ && planned_to_ == traffic_) {
+        // The target, just after the redirect: one that starts anew cannot tell what the tail has
+        // for it from what traffic has done at it since.
         last_disaster_ = clock_.now();
       }
-      StopNode(node);
+      node.side.has_value() ? LoseAgent(*node.side) : StopNode(node);
       At(Milliseconds(20, 600), [this, &node] {
         if (node.engine == nullptr && (!node.side.has_value() || box(*node.side).up)) {
           StartNode(node);
@@ -130,7 +158,7 @@ void World::OneFault() {
       if (agent(side).driver != nullptr) {
         last_disaster_ = clock_.now();
         Trace(agent(side).name + ": its driver loses events");
-        agent(side).driver->LoseNext(1 + Dice(5));
+        agent(side).driver->LoseNext(1 + Dice(Dice(2) == 0 ? 5 : 40));
       }
       break;
     case 7:
@@ -139,9 +167,33 @@ void World::OneFault() {
     case 8:
       ReplaceRepository();
       break;
+    case 9:
+      if (passive_) {
+        CutUplink(agent(traffic_));
+      }
+      break;
     default:
       break;
   }
+}
+
+// Where the network steers, traffic leaves a box that lost its uplink, and what the box has yet to
+// say of it waits.
+void World::CutUplink(Node& node) {
+  SetLink(node, false);
+  At(Milliseconds(1, 30), [this, to = OtherSide(*node.side)] {
+    if (box(to).up) {
+      Trace("the network sends the traffic to the " + Name(to));
+      traffic_ = to;
+    }
+  });
+  At(Milliseconds(50, 600), [this, &node] { SetLink(node, true); });
+  At(Milliseconds(700, 1500), [this, back = *node.side] {
+    if (box(back).up) {
+      Trace("the network sends the traffic back to the " + Name(back));
+      traffic_ = back;
+    }
+  });
 }
 
 void World::Tell(Side side, Health health) {
@@ -167,7 +219,7 @@ void World::CrashBox(Side side, bool loud) {
   it.flows.clear();
   it.up = false;
   // Its last words may still leave.
-  At(loud ? Milliseconds(1, 30) : Duration(0), [this, side] { StopNode(agent(side)); });
+  At(loud ? Milliseconds(1, 30) : Duration(0), [this, side] { LoseAgent(side); });
   At(Milliseconds(20, 60), [this, side] {
     if (!box(side).up) {
       Tell(side, Health::kDown);
@@ -212,10 +264,12 @@ void World::ReplaceRepository() {
   Trace("the repository is replaced by an empty one");
   last_disaster_ = last_replacement_ = clock_.now();
   feed_limit_ = std::size_t{1} << 20;
-  repository_ = NewMemoryRepository({.feed_bytes = feed_limit_}, clock_);
+  repository_ = NewRepository();
   for (Node& node : nodes_) {
     if (node.sim_store != nullptr) {
+      node.store->set_available(false);  // what was on its way does not arrive
       node.sim_store->MoveTo(repository_);
+      node.store->set_available(node.link_up);
     }
   }
   spy_cursor_.reset();

@@ -9,14 +9,12 @@
 namespace mimi::sim {
 namespace {
 
-// The batch again, under another term and first sequence.
-absl::StatusOr<Position> Reseal(StateStore& store, const BatchView& batch, std::uint64_t term,
-                                std::uint64_t sequence) {
-  const std::optional<StateSchema> schema = store.schema(batch.table());
-  if (!schema.has_value()) {
-    return store.Apply(batch);
-  }
-  BatchBuilder builder(*schema, batch.origin(), kMaxBatchSize);
+constexpr std::uint64_t kLoseEach = 40;  // so many batches
+
+// The batch again, under another term and first sequence. Valid until the builder's next use.
+BatchView Resealed(BatchBuilder& builder, const BatchView& batch, std::uint64_t term,
+                   std::uint64_t sequence) {
+  builder.Clear();
   builder.set_flags(static_cast<std::uint16_t>(batch.flags() & ~kBatchVersioned));
   for (const RecordView record : batch) {
     if (batch.has(kBatchVersioned)) {
@@ -27,38 +25,80 @@ absl::StatusOr<Position> Reseal(StateStore& store, const BatchView& batch, std::
       builder.Erase(record.key);
     }
   }
-  return store.Apply(builder.Seal(term, sequence, batch.time()));
+  return builder.Seal(term, sequence, batch.time());
+}
+
+absl::StatusOr<Position> Reseal(StateStore& store, const BatchView& batch, std::uint64_t term,
+                                std::uint64_t sequence) {
+  const std::optional<StateSchema> schema = store.schema(batch.table());
+  if (!schema.has_value()) {
+    return store.Apply(batch);
+  }
+  BatchBuilder builder(*schema, batch.origin(), kMaxBatchSize);
+  return store.Apply(Resealed(builder, batch, term, sequence));
+}
+
+// Heartbeats, a resync's begin and end, and sweeps are not what gets lost.
+bool IsOrdinary(const BatchView& batch) {
+  return !batch.empty() && batch.flags() == 0 && batch.table() != ControlSchema().table();
 }
 
 }  // namespace
 
 class SimStore::SimCursor final : public Cursor {
  public:
-  SimCursor(const SimStore& store, std::unique_ptr<Cursor> behind, Wake wake, bool empty)
+  SimCursor(const SimStore& store, std::unique_ptr<Cursor> behind, Wake wake, Reading reading)
       : store_(store),
         generation_(store.generation_),
         behind_(std::move(behind)),
         wake_(std::move(wake)),
-        empty_(empty) {}
+        reading_(reading) {}
 
   absl::StatusOr<std::optional<BatchView>> Next() override {
     if (generation_ != store_.generation_) {
       return absl::DataLossError("sim: the repository was replaced");
     }
-    if (empty_) {
+    if (reading_ == Reading::kNothing) {
       return std::nullopt;
     }
-    return behind_->Next();
+    absl::StatusOr<std::optional<BatchView>> next = behind_->Next();
+    while (reading_ == Reading::kWithGaps && next.ok() && next->has_value() && Lose(**next)) {
+      next = behind_->Next();
+    }
+    if (reading_ == Reading::kWithGaps && next.ok() && next->has_value()) {
+      return Closed(**next);
+    }
+    return next;
   }
   Position position() const override { return behind_->position(); }
-  bool done() const override { return empty_ || behind_->done(); }
+  bool done() const override { return reading_ == Reading::kNothing || behind_->done(); }
 
  private:
+  bool Lose(const BatchView& batch) {
+    if (!IsOrdinary(batch) || ++batches_ % kLoseEach != 0) {
+      return false;
+    }
+    shift_[batch.term()] += batch.size();
+    return true;
+  }
+  BatchView Closed(const BatchView& batch) {
+    const auto shift = shift_.find(batch.term());
+    const std::optional<StateSchema> schema = store_.schema(batch.table());
+    if (shift == shift_.end() || !schema.has_value() || batch.table() == ControlSchema().table()) {
+      return batch;
+    }
+    builder_ = std::make_unique<BatchBuilder>(*schema, batch.origin(), kMaxBatchSize);
+    return Resealed(*builder_, batch, batch.term(), batch.first_sequence() - shift->second);
+  }
+
   const SimStore& store_;
   std::uint64_t generation_;
   std::unique_ptr<Cursor> behind_;
   Wake wake_;
-  bool empty_;
+  Reading reading_;
+  std::uint64_t batches_ = 0;
+  std::map<std::uint64_t, std::uint64_t> shift_;  // by term, which has one writer
+  std::unique_ptr<BatchBuilder> builder_;
 };
 
 // A lease object outlives the repository that it was made for.
@@ -98,6 +138,9 @@ class SimStore::SimLease final : public Lease {
 
 void SimStore::MoveTo(std::shared_ptr<MemoryRepository> repository) {
   ++generation_;
+  if (behind_ != nullptr) {
+    left_.push_back(std::move(behind_));
+  }
   behind_ = *NewMemoryStore({.repository = std::move(repository)}, loop_);
   for (const auto& one : std::exchange(wakes_, {})) {
     loop_.Post([one] {
@@ -116,6 +159,14 @@ SimStore::Wake SimStore::Remember(std::function<void()> wake) {
 }
 
 absl::StatusOr<Position> SimStore::Apply(const BatchView& batch) {
+  absl::StatusOr<Position> applied = ApplyBuggy(batch);
+  if (applied.ok()) {
+    stored_(batch);
+  }
+  return applied;
+}
+
+absl::StatusOr<Position> SimStore::ApplyBuggy(const BatchView& batch) {
   const bool control = batch.table() == ControlSchema().table();
   if (bug_ == Bug::kLossHidden && !control) {
     return ApplyShifted(batch);
@@ -131,7 +182,7 @@ absl::StatusOr<Position> SimStore::Apply(const BatchView& batch) {
 
 absl::StatusOr<Position> SimStore::ApplyShifted(const BatchView& batch) {
   std::uint64_t& shift = shift_[batch.term()];
-  if (!batch.empty() && ++batches_ % 40 == 0 && !batch.has(kBatchVersioned) && batch.flags() == 0) {
+  if (IsOrdinary(batch) && ++batches_ % kLoseEach == 0) {
     shift += batch.size();
     return behind_->confirmed();
   }
@@ -139,16 +190,13 @@ absl::StatusOr<Position> SimStore::ApplyShifted(const BatchView& batch) {
 }
 
 void SimStore::Claim(const ClaimRequest& request, ClaimCallback done) {
-  const std::uint64_t before = behind_->state().term;
-  const bool reuse = bug_ == Bug::kTermReused && request.mode != ClaimMode::kControl &&
-                     before != 0 && ++claims_ % 2 == 0;
-  if (!reuse) {
+  const StoreState state = behind_->state();
+  if (bug_ != Bug::kTermReused || request.mode == ClaimMode::kControl || state.term == 0 ||
+      state.claimant != request.origin) {
     behind_->Claim(request, std::move(done));
     return;
   }
-  loop_.Post([this, before, done = std::move(done)] {
-    done(Claimed{before, behind_->state().head});
-  });
+  loop_.Post([state, done = std::move(done)] { done(Claimed{state.term, state.head}); });
 }
 
 std::unique_ptr<Lease> SimStore::NewLease(std::string_view name, Origin owner) {
@@ -156,11 +204,11 @@ std::unique_ptr<Lease> SimStore::NewLease(std::string_view name, Origin owner) {
 }
 
 absl::StatusOr<std::unique_ptr<Cursor>> SimStore::Wrap(
-    absl::StatusOr<std::unique_ptr<Cursor>> cursor, Wake wake, bool empty) {
+    absl::StatusOr<std::unique_ptr<Cursor>> cursor, Wake wake, Reading reading) {
   if (!cursor.ok()) {
     return cursor;
   }
-  return std::make_unique<SimCursor>(*this, *std::move(cursor), std::move(wake), empty);
+  return std::make_unique<SimCursor>(*this, *std::move(cursor), std::move(wake), reading);
 }
 
 }  // namespace mimi::sim

@@ -29,15 +29,18 @@ struct NamedBug {
   std::uint64_t within;  // seeds
 };
 
-// How many seeds each may take before the checks count as blind to it; 0: no seed has shown it yet,
-// so it is here to be tried by hand (--bug=…) and not a claim. The first needs 363 seeds.
+// How many seeds each may take before the checks count as blind to it; 0: no seed has shown it, so
+// it is here to be tried by hand (--bug=…) and not a claim. Tombstones: a store refuses a batch that
+// comes again by its sequence, and what an older term still sends after an erase, where claims are
+// shared, is swept by the next resync; the contract suite of stores tests them.
 constexpr std::array kBugs = {
-    NamedBug{"end_skipped", Bug::kEndSkipped, 0},
+    NamedBug{"fence_off", Bug::kFenceOff, 400},
     NamedBug{"tombstones_off", Bug::kTombstonesOff, 0},
-    NamedBug{"term_reused", Bug::kTermReused, 0},
-    NamedBug{"fence_off", Bug::kFenceOff, 100},
-    NamedBug{"loss_hidden", Bug::kLossHidden, 100},
-    NamedBug{"claim_first", Bug::kClaimFirst, 100},
+    NamedBug{"end_skipped", Bug::kEndSkipped, 400},
+    NamedBug{"term_reused", Bug::kTermReused, 400},
+    NamedBug{"gap_ignored", Bug::kGapIgnored, 400},
+    NamedBug{"loss_hidden", Bug::kLossHidden, 400},
+    NamedBug{"claim_first", Bug::kClaimFirst, 400},
 };
 
 std::optional<std::string> RunSeed(std::uint64_t seed, Bug bug, bool trace) {

@@ -40,12 +40,12 @@ void Quicken(EngineOptions& options) {
 
 World::World(const WorldOptions& options) : options_(options), random_(options.seed) {
   passive_ = Dice(5) == 0;
+  ids_ = Dice(2) == 0 ? kIds : kIds / 4;
+  births_ = Dice(2) == 0 ? 1 : 8;
+  repeats_ = Dice(2) == 0;
   // Versions of what was erased are needed for as long as late batches can come.
   feed_limit_ = Dice(4) == 0 ? std::size_t{16} << 10 : std::size_t{1} << 20;
-  repository_ = NewMemoryRepository(
-      {.tombstone_age = options.bug == Bug::kTombstonesOff ? Duration(0) : Duration(seconds(120)),
-       .feed_bytes = feed_limit_},
-      clock_);
+  repository_ = NewRepository();
   boxes_.resize(2);
   boxes_[1].side = Side::kMinion;
   nodes_.resize(3 + Dice(2));
@@ -59,6 +59,14 @@ World::World(const WorldOptions& options) : options_(options), random_(options.s
   spy_loop_ = std::make_unique<VirtualLoop>(clock_);
   spy_ = *NewMemoryStore({.repository = repository_}, *spy_loop_);
   spy_cursor_ = *spy_->Watch({}, [] {});
+}
+
+std::shared_ptr<MemoryRepository> World::NewRepository() const {
+  MemoryStoreOptions options{.feed_bytes = feed_limit_};
+  if (options_.bug == Bug::kTombstonesOff) {
+    options.max_tombstones = 1;
+  }
+  return NewMemoryRepository(options, clock_);
 }
 
 World::~World() {
@@ -91,7 +99,8 @@ void World::At(Duration after, std::function<void()> event) {
 
 void World::StartNode(Node& node) {
   node.loop = std::make_unique<VirtualLoop>(clock_);
-  node.sim_store = std::make_unique<SimStore>(repository_, *node.loop, options_.bug);
+  node.sim_store = std::make_unique<SimStore>(repository_, *node.loop, options_.bug,
+                                              [this](const BatchView& b) { RepeatLater(b); });
   node.store = std::make_unique<FaultStore>(
       *node.sim_store, *node.loop, random_(),
       healing_ ? Faults{}
@@ -122,7 +131,7 @@ void World::StartNode(Node& node) {
     manage.policy = node.policy.get();
     manage.steering = node.steering.get();
     manage.lease_ttl = milliseconds(500);
-    manage.step_timeout = seconds(2);
+    manage.step_timeout = kStepTimeout;
     manage.short_tail = 16;
     manage.on_step = [this](Side to, Step step, StepEdge edge) {
       OnStep(to, step, edge);
@@ -137,6 +146,19 @@ void World::StartNode(Node& node) {
   node.engine = *std::move(engine);
   (void)node.engine->Start();
   Trace(node.name + " starts");
+}
+
+// The network may bring a batch again, long after its writer has gone on.
+void World::RepeatLater(const BatchView& batch) {
+  if (!repeats_ || healing_ || batch.empty() || Dice(20) != 0) {
+    return;
+  }
+  std::vector<std::byte> bytes(batch.bytes().begin(), batch.bytes().end());
+  At(Milliseconds(1, 300), [this, bytes = std::move(bytes), to = repository_] {
+    if (to == repository_) {
+      (void)spy_->Apply(*BatchView::Parse(bytes));
+    }
+  });
 }
 
 // Like kill -9: nothing is handed over.
@@ -228,10 +250,10 @@ std::optional<std::string> World::Run() {
   std::string why;
   while (!broken_.has_value()) {
     StepUntil(clock_.now() + milliseconds(200));
-    Touch();
     if (Converged(&why)) {
       break;
     }
+    Touch();
     if (clock_.now() >= give_up) {
       Break("convergence: " + why);
     }

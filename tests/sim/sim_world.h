@@ -7,12 +7,14 @@
 //
 //   World world({.seed = 42}); std::optional<std::string> broken = world.Run();
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,8 @@
 #include "tests/sim/sim_store.h"
 
 namespace mimi::sim {
+
+inline constexpr Duration kStepTimeout = std::chrono::seconds(2);
 
 struct WorldOptions {
   std::uint64_t seed = 1;
@@ -64,12 +68,19 @@ class World {
   };
 
   // sim_world.cc: processes and time
+  struct StoredRow {
+    std::uint64_t stamp = 0;
+    Origin origin = 0;
+  };
   void StartNode(Node& node);
   void StopNode(Node& node);
   void SetLink(Node& node, bool up);
   void StepUntil(MonotonicTime until);
   bool RunLoops();
   bool frozen(const Node& node) const { return clock_.now() < node.frozen_until; }
+  std::shared_ptr<MemoryRepository> NewRepository() const;
+  void RepeatLater(const BatchView& batch);
+  std::map<std::uint32_t, StoredRow> Stored();
   Node& agent(Side side) { return nodes_[side == Side::kPrimary ? 0 : 1]; }
   SimBox& box(Side side) { return boxes_[side == Side::kPrimary ? 0 : 1]; }
   void At(Duration after, std::function<void()> event);
@@ -82,9 +93,13 @@ class World {
 
   // sim_faults.cc: traffic, and what goes wrong
   void Traffic();
+  void Change(std::uint32_t id);
+  void EndFlow(std::uint32_t id, bool abrupt);
+  void LoseAgent(Side side);
   void Touch();
   void PlanFaults();
   void OneFault();
+  void CutUplink(Node& node);
   void CrashBox(Side side, bool loud);
   void Reboot(Side side);
   void Tell(Side side, Health health);
@@ -109,11 +124,17 @@ class World {
   std::vector<SimBox> boxes_;
   std::vector<Node> nodes_;
   bool passive_ = false;
+  std::size_t ids_ = kIds;  // so many of them are used
+  std::size_t births_ = 1;  // one packet in so many that could begin a flow does
+  bool repeats_ = false;    // batches come again, late
   bool healing_ = false;
   Side traffic_ = Side::kPrimary;
   std::map<std::uint32_t, Truth> truth_;
   std::uint64_t next_stamp_ = 1;
   std::optional<std::string> broken_;
+
+  // Flows that have ended without the repository being told, and their rows.
+  std::set<std::uint32_t> untold_ends_;
 
   // What the promises are checked against.
   MonotonicTime
@@ -121,7 +142,9 @@ class World {
   MonotonicTime last_replacement_;
   std::size_t feed_limit_ = 0;
   std::optional<MonotonicTime> planned_redirect_;
+  MonotonicTime tail_began_;
   bool planned_ = false;
+  Side planned_to_ = Side::kPrimary;
   std::unique_ptr<VirtualLoop> spy_loop_;
   std::unique_ptr<StateStore> spy_;
   std::unique_ptr<Cursor> spy_cursor_;
