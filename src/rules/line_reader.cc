@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "src/base/byte_set.h"
 #include "src/rules/flow_values.h"
 #include "src/rules/row_writer.h"
 
@@ -15,8 +16,10 @@ constexpr std::size_t kMaxHeader = 256;
 
 // Whether what stands before a message can be its header. What others can write into a line (names,
 // addresses of pages) begins later, behind words that no header has.
+constexpr ByteSet kNoHeader("\"=");
+
 bool LooksLikeHeader(std::string_view before) {
-  return before.size() <= kMaxHeader && before.find_first_of("\"=") == kNowhere &&
+  return before.size() <= kMaxHeader && kNoHeader.FindIn(before) == before.size() &&
          before.find("://") == kNowhere;
 }
 

@@ -2,12 +2,14 @@
 #include <array>
 #include <cstring>
 
+#include "src/base/byte_set.h"
 #include "src/rules/program.h"
 #include "src/rules/scan.h"
 
 namespace mimi::rules {
 namespace {
 
+constexpr ByteSet kLabelEnds(":/(),");
 constexpr std::size_t kMaxChoices = 48;
 constexpr int kMaxSteps = 20000;  // a line of 8 KiB that is text up to one byte, twice over
 
@@ -207,7 +209,7 @@ class Matcher {
       to = end;
       size = end + 1;
     } else {
-      size = op.field == FieldKind::kLabel   ? rest.find_first_of(":/(),")
+      size = op.field == FieldKind::kLabel   ? kLabelEnds.FindIn(rest)
              : op.field == FieldKind::kInner ? rest.find(')')
                                              : rest.find(',');
       if (size == std::string_view::npos && op.field == FieldKind::kInner) {

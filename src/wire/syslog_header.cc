@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "src/base/byte_set.h"
 #include "src/wire/syslog.h"
 
 namespace mimi {
@@ -8,6 +9,8 @@ namespace {
 
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+constexpr ByteSet kNoHost("=\"%<>()[]{},;'|");
 
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
@@ -197,7 +200,8 @@ class HeaderReader {
 
   // "Oct  1 10:00:00", "Oct 1 2024 10:00:00.123 UTC", "Oct 1 10:00:00 2024"
   bool MonthFirst() {
-    if (std::ranges::find(kMonths, line_.substr(at_, 3)) == kMonths.end() || Peek(3) != ' ') {
+    if (Peek(3) != ' ' || Peek() < 'A' || Peek() > 'S' ||
+        std::ranges::find(kMonths, line_.substr(at_, 3)) == kMonths.end()) {
       return false;
     }
     const std::size_t start = at_;
@@ -282,7 +286,7 @@ class HeaderReader {
   void Host() {
     const std::size_t end = std::min(line_.find(' ', at_), line_.size());
     const std::string_view word = line_.substr(at_, end - at_);
-    const bool name = !word.empty() && word.find_first_of("=\"%<>()[]{},;'|") == word.npos;
+    const bool name = !word.empty() && kNoHost.FindIn(word) == word.size();
     if (!name || end == line_.size() || (word.ends_with(':') && IsLetter(word[0]) && !IsV6(word))) {
       return;
     }
