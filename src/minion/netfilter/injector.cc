@@ -310,7 +310,9 @@ absl::Status Injector::Resolve() {
   return absl::OkStatus();
 }
 
-// Their translated tuples are taken: by what is closing, which has to go, or by what lives.
+// Their translated tuples are taken. No box has two flows behind one tuple, so the older of the two
+// has ended there, though its end has not come yet (the engine holds back ends that come in
+// bursts; a kernel gives the ports of a closing flow away at once). What has traffic here stays.
 absl::Status Injector::FreeTuples(std::vector<Job*>& blocked) {
   if (blocked.empty()) {
     return absl::OkStatus();
@@ -322,20 +324,25 @@ absl::Status Injector::FreeTuples(std::vector<Job*>& blocked) {
   if (absl::Status status = table_.Exchange(); !status.ok()) {
     return status;
   }
-  std::vector<CtEntry> closing;
+  std::vector<CtEntry> ended;
   for (Job* job : blocked) {
     const CtEntry* holder = table_.found(job->request);
     if (holder == nullptr) {
       continue;  // gone meanwhile
     }
-    if (Closing(*holder) || (holder->status & (kIpsAssured | kIpsSeenReply)) == 0) {
-      closing.push_back(*holder);
-    } else {
+    const bool open = !Closing(*holder) && (holder->status & (kIpsAssured | kIpsSeenReply)) != 0;
+    if (open && (job->own || (traffic_here_ && Touched(*holder)))) {
       Refuse(*job, &InjectorCounts::tuple_taken);
+    } else {
+      ended.push_back(*holder);
     }
   }
   table_.Begin();
-  for (const CtEntry& entry : closing) {
+  for (const CtEntry& entry : ended) {
+    HeldFlows::Key key;
+    if (EncodeKey(FlowFromCt(entry, 0), key)) {
+      held_.Forget(key);
+    }
     table_.Delete(entry.orig, entry.zone, entry.id);
   }
   return table_.Exchange();
