@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from .isolation import LabError
@@ -57,6 +58,19 @@ class Servers:
             self.processes.append(subprocess.Popen(
                 within(name) + ["lighttpd", "-D", "-f", str(configuration)],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        try:
+            self._wait()
+        except LabError:
+            self.stop()
+            raise
+
+    def _wait(self):
+        deadline = time.monotonic() + 20
+        for name, process in zip(SERVERS, self.processes):
+            while not run("ss", "-ltnH", "sport", "=", ":80", inside=name).strip():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise LabError(f"the web server {name} does not start")
+                time.sleep(0.02)
 
     def stop(self):
         for process in self.processes:

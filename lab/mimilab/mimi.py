@@ -13,6 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import boxes
 from .isolation import LabError
 from .sampling import cpu_seconds
 from .world import BOXES, TALK_IP, urgent, within
@@ -36,8 +37,8 @@ level = "debug"
 events = "{place}/{process}-events.jsonl"
 
 [primary.driver]
-kind = "conntrack"
 namespace = "/run/netns/primary"
+{driver}
 
 [primary.minion]
 kind = "netfilter"
@@ -52,9 +53,14 @@ interfaces = ["clients", "servers"]
 state_directory = "{place}/minion-originals"
 
 [minion.driver]
-kind = "conntrack"
 namespace = "/run/netns/minion"
+{driver}
 """
+
+DRIVERS = {
+    "conntrack": 'kind = "conntrack"',
+    "nflog": 'kind = "nflog"\ngroup = 1\ntranslated_group = 2',
+}
 
 PASSIVE = """
 [manager]
@@ -101,6 +107,9 @@ class Mimi:
         self.processes = {}
 
     def start(self):
+        if self.options.driver == "nflog":
+            for box in BOXES:
+                boxes.log_flows(box)
         if self.options.fault != "link":
             self._write_steering(self.place / "steer")
         if self.options.store == "memory":
@@ -122,7 +131,8 @@ class Mimi:
 
     def _configuration(self, process):
         store = {"memory": "memory:", "file": f"file:{self.place}/store"}[self.options.store]
-        text = PAIR.format(place=self.place, process=process, store=store)
+        text = PAIR.format(place=self.place, process=process, store=store,
+                           driver=DRIVERS[self.options.driver])
         if self.options.fault == "link":
             return text + PASSIVE
         policy = "immediate" if self.options.fault == "blackhole" else "manual"

@@ -20,7 +20,7 @@ from .bridge_switch import BridgeSwitch
 from .faults import Faults
 from .isolation import LabError
 from .load import OBJECTS, SILENT_MS, Load, Servers
-from .mimi import Mimi
+from .mimi import DRIVERS, Mimi
 from .ovs_switch import OvsSwitch
 from .peers import Conntrackd, Nothing
 from .sampling import Sampler
@@ -38,7 +38,7 @@ def add_arguments(parser):
     add("--quick", action="store_true", help="one run of each scenario, 20 s each")
     add("--scenarios", default="clean,copied,fail,failover", help="which, comma separated")
     add("--sync", choices=SYNCS, default="mimi", help="what synchronises (default: %(default)s)")
-    add("--driver", choices=["conntrack"], default="conntrack",
+    add("--driver", choices=DRIVERS, default="conntrack",
         help="how mimi learns the primary's state (default: %(default)s)")
     add("--store", choices=["memory", "file"], default="memory",
         help="mimi's repository; memory: both ends in one process (default: %(default)s)")
