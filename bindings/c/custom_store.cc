@@ -327,6 +327,8 @@ mimi_status mimi_store_set_state(mimi_store* store, const mimi_store_state* stat
     out.table_full = told.table_full;
     out.fenced = told.fenced;
     out.stale = told.stale;
+    out.rows_missing = told.rows_missing;
+    out.missing_fit = told.missing_fit;
     (*custom)->set_state(std::move(out));
     return absl::OkStatus();
   });

@@ -160,6 +160,8 @@ mimi_store_state StateOf(const StoreState& state) {
   out.table_full = state.table_full;
   out.fenced = state.fenced;
   out.stale = state.stale;
+  out.rows_missing = state.rows_missing;
+  out.missing_fit = state.missing_fit;
   out.available = state.available ? 1 : 0;
   out.mode = static_cast<int32_t>(state.mode);
   CopyText(state.reason, out.reason);

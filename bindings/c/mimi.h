@@ -489,16 +489,39 @@ typedef struct mimi_store_state {
   uint64_t fenced;     /* batches refused with MIMI_ABORTED */
   uint64_t stale;      /* records that a newer version outranked */
   int32_t available;
-  int32_t mode;     /* MIMI_CLAIM_… */
-  char reason[128]; /* why it is not available */
+  int32_t mode;          /* MIMI_CLAIM_… */
+  char reason[128];      /* why it is not available */
+  uint64_t rows_missing; /* left out, and not brought by a resync since: the pair is degraded */
+  uint64_t missing_fit;  /* of these, how many there is room for now: the writer resyncs */
 } mimi_store_state;
 MIMI_API mimi_status mimi_store_get_state(mimi_store* store, mimi_store_state* state,
                                           mimi_error* error);
 
-/* ---- 7. Lanes (mimi/lane.h) ------------------------------------------------------------------ */
+/* Which of several processes may act, for a while (mimi/lease.h). Engines with a manager do it for
+ * you. `owner` is this process's node (mimi_origin_of). */
+typedef struct mimi_lease mimi_lease;
+MIMI_API mimi_status mimi_lease_new(mimi_store* store, const char* name, uint64_t owner,
+                                    mimi_lease** lease, mimi_error* error);
+/* Does not release it: it runs out. An answer that is still owed never comes. */
+MIMI_API mimi_status mimi_lease_close(mimi_lease* lease, mimi_error* error);
+
+/* `term` grows with every change of owner; act only before `valid_until_ns`, and look at the clock
+ * immediately before each effect: a process that was stopped may wake up long after. */
+typedef void (*mimi_lease_fn)(void* context, mimi_status status, const char* message, uint64_t term,
+                              int64_t valid_until_ns);
+/* Errors (in done): MIMI_ABORTED (another holds it, by whom and for how long yet), MIMI_UNAVAILABLE,
+ * MIMI_UNIMPLEMENTED (a store of yours without leases). renew: only one that is held. */
+MIMI_API mimi_status mimi_lease_acquire(mimi_lease* lease, int64_t ttl, mimi_lease_fn done,
+                                        void* context, mimi_error* error);
+MIMI_API mimi_status mimi_lease_renew(mimi_lease* lease, int64_t ttl, mimi_lease_fn done,
+                                      void* context, mimi_error* error);
+/* Early, so that the next one need not wait. Best effort, no answer. */
+MIMI_API mimi_status mimi_lease_release(mimi_lease* lease, mimi_error* error);
+
+/* ---- 7. Lanes and publishers (mimi/lane.h, mimi/publisher.h) --------------------------------- */
 /* A packet thread writes: no lock, no system call, no allocation, never a wait. One producing
- * thread per lane. Made by mimi_engine_open_lane. It may outlive its engine; then nothing is
- * sent any more. */
+ * thread per lane. Made by mimi_engine_open_lane or mimi_publisher_open_lane. It may outlive
+ * its engine or publisher; then nothing is sent any more. */
 
 typedef struct mimi_lane mimi_lane;
 
@@ -539,7 +562,86 @@ MIMI_API mimi_status mimi_lane_end_resync(mimi_lane* lane, mimi_error* error);
 /* What was put is still sent. */
 MIMI_API mimi_status mimi_lane_close(mimi_lane* lane, mimi_error* error);
 
-/* ---- 8. Tables (mimi/table.h) ----------------------------------------------------------------- */
+/* A publisher is the writing half without an engine: what lanes were given goes into a store,
+ * sealed, in order, and again until it is confirmed. You claim, and you tick:
+ *
+ *     mimi_publisher_open_lane(publisher, &lane, NULL);
+ *     mimi_publisher_set_term(publisher, term, NULL);        // of mimi_store_claim
+ *     while (running) {
+ *       mimi_publisher_tick(publisher, &next_ns, NULL);      // 200 us while records come
+ *       … poll until next_ns, mimi_loop_run_once …
+ *     }
+ *
+ * The loop's thread, but for its lanes. */
+typedef struct mimi_publisher mimi_publisher;
+typedef struct mimi_publisher_options {
+  size_t size;
+  uint64_t ring_slots;  /* of each lane; 0: 131072 */
+  uint64_t batch_size;  /* bytes; 0: 64 KiB */
+  uint64_t max_pending; /* 0: 1 million */
+  int64_t heartbeat;    /* an empty batch after so long without another; 0: 250 ms */
+  int64_t erase_linger; /* 0: 2 s; negative: none */
+  uint64_t seed;
+  int32_t wake;             /* lanes make mimi_publisher_wake_fd readable */
+  int32_t keep_unmentioned; /* do not erase what a resync did not mention */
+} mimi_publisher_options;
+
+/* The table is open (mimi_store_open). Errors: MIMI_INVALID_ARGUMENT naming the option. */
+MIMI_API mimi_status mimi_publisher_new(mimi_store* store, const mimi_schema* schema,
+                                        uint64_t origin, const mimi_publisher_options* options,
+                                        mimi_publisher** publisher, mimi_error* error);
+/* Sends nothing more; to hand over what is left, tick until nothing is pending, in flight or
+ * held. */
+MIMI_API mimi_status mimi_publisher_close(mimi_publisher* publisher, mimi_error* error);
+MIMI_API mimi_status mimi_publisher_open_lane(mimi_publisher* publisher, mimi_lane** lane,
+                                              mimi_error* error);
+
+/* Sends under this term from now on; until the first call, and after mute, records wait, one per
+ * key. Errors: MIMI_INVALID_ARGUMENT (0, or not above every term before it). */
+MIMI_API mimi_status mimi_publisher_set_term(mimi_publisher* publisher, uint64_t term,
+                                             mimi_error* error);
+MIMI_API mimi_status mimi_publisher_mute(mimi_publisher* publisher, mimi_error* error);
+/* Why it muted itself: MIMI_ABORTED (a newer term: stop writing, follow), or what the store refused
+ * for good. */
+MIMI_API mimi_status mimi_publisher_status(mimi_publisher* publisher, mimi_error* error);
+/* As after a loss: mimi_lane_resync_wanted will say so. With back-off. */
+MIMI_API mimi_status mimi_publisher_want_resync(mimi_publisher* publisher, mimi_error* error);
+
+/* Does what is due, at most about 1 ms of it. *next_ns (may be NULL): when to call again. */
+MIMI_API mimi_status mimi_publisher_tick(mimi_publisher* publisher, int64_t* next_ns,
+                                         mimi_error* error);
+/* With `wake`: readable when a producer has something and tick is due; else -1. */
+MIMI_API mimi_status mimi_publisher_wake_fd(mimi_publisher* publisher, int* fd, mimi_error* error);
+
+typedef struct mimi_publisher_stats {
+  size_t size;
+  uint64_t published; /* records taken from lanes */
+  uint64_t coalesced; /* of these, replaced by a newer one before they were sealed */
+  uint64_t sealed;    /* records */
+  uint64_t batches;   /* sealed, heartbeats apart */
+  uint64_t heartbeats;
+  uint64_t resent;  /* batches offered again */
+  uint64_t refused; /* times the store had no room */
+  uint64_t lost;    /* records that found no room, or that the store refused for good */
+  uint64_t muted_erases;
+  uint64_t held_erases;
+  uint64_t dropped_erases;
+  uint64_t swept; /* rows erased at the end of resyncs */
+  uint64_t resyncs_begun;
+  uint64_t resyncs_done;
+  uint64_t term; /* 0 while muted */
+  uint64_t lanes;
+  uint64_t pending;   /* entries that wait unsealed */
+  uint64_t in_flight; /* sealed batches, unconfirmed */
+  uint64_t holding;   /* erases held now */
+  int64_t oldest_unconfirmed_unix_ns;
+  int32_t resync_wanted; /* something is lost that no finished resync has repaired yet */
+  int32_t resyncing;
+} mimi_publisher_stats;
+MIMI_API mimi_status mimi_publisher_get_stats(mimi_publisher* publisher,
+                                              mimi_publisher_stats* stats, mimi_error* error);
+
+/* ---- 8. Tables (mimi/table.h) ---------------------------------------------------------------- */
 /* A VNF reads: an engine keeps the table's rows current, and packet threads look them up without
  * lock or system call, and never see a torn row. The loop's thread, but for lookups and size. */
 

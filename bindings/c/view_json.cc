@@ -54,6 +54,7 @@ void AddStore(JsonWriter& json, const StoreState& store) {
   json.Name("feed_bytes").Number(store.feed_bytes);
   json.Name("memory_bytes").Number(store.memory_bytes);
   json.Name("table_full").Number(store.table_full);
+  json.Name("rows_missing").Number(store.rows_missing);
   json.Name("fenced").Number(store.fenced);
   json.Name("stale").Number(store.stale);
   json.Close('}');

@@ -49,7 +49,8 @@
 /// - **max_rows** bounds each table: a Put of a new key beyond it is left out of the table, counted
 ///   (`table_full`), and the rest of the batch is stored; the batch's Apply is still OK. The same
 ///   records are skipped by every reader of the feed, since each of them holds the same bound: the
-///   pair shows `degraded`.
+///   pair shows `degraded` while rows are missing (`rows_missing`). When there is room again the
+///   writer resyncs; a whole resync that leaves nothing out makes it 0.
 
 #include <chrono>
 #include <cstdint>
@@ -139,6 +140,8 @@ struct StoreState {
   /// Tombstones forgotten before `tombstone_age` because there were too many: older Puts of these keys
   /// could come back.
   std::uint64_t tombstones_dropped = 0;
+  std::uint64_t rows_missing = 0;  ///< left out, as far as this handle saw, and not brought since
+  std::uint64_t missing_fit = 0;   ///< of these, how many there is room for now
 };
 
 class StateStore : public StateSink {

@@ -110,9 +110,9 @@ void AssessStore(const StoreState& store, ReadinessFindings* findings) {
                                             ? std::string("store unreachable")
                                             : fmt::format("store unreachable: {}", store.reason));
   }
-  if (store.table_full > 0) {
+  if (store.rows_missing > 0) {
     findings->Add(Readiness::kDegraded,
-                  fmt::format("{} rows left out of full tables", store.table_full));
+                  fmt::format("{} rows left out of full tables", store.rows_missing));
   }
 }
 

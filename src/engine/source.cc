@@ -146,7 +146,11 @@ void Source::CountRows(MonotonicTime now) {
   }
   count_rows_at_ = now + kCountRowsEvery;
   const std::uint64_t known = rows();
-  pump_->set_rows(static_cast<std::size_t>(known != 0 ? known : store_.state().rows));
+  const StoreState store = store_.state();
+  pump_->set_rows(static_cast<std::size_t>(known != 0 ? known : store.rows));
+  if (store.missing_fit > 0) {
+    pump_->WantResync();  // what a full table left out finds room now
+  }
 }
 
 void Source::OnLoadBegin(Position /*position*/) {

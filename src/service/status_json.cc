@@ -103,6 +103,7 @@ void WriteStore(const PairStatus& status, const ProcessFacts& facts, JsonWriter&
   json.Key("feed_bytes").Number(store.feed_bytes);
   json.Key("memory_bytes").Number(store.memory_bytes);
   json.Key("table_full").Number(store.table_full);
+  json.Key("rows_missing").Number(store.rows_missing);
   json.Key("fenced").Number(store.fenced);
   json.Key("stale").Number(store.stale);
   json.EndObject();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <random>
+#include <utility>
 
 #include "src/base/bytes.h"
 
@@ -115,7 +116,23 @@ RowMap::Counts RowMap::Apply(const BatchView& batch, MonotonicTime now, Position
       index_.Prefetch(tag);
     }
   }
-  return CountsOf(tally);
+  const Counts counts = CountsOf(tally);
+  NoteMissing(batch, counts.table_full);
+  return counts;
+}
+
+// Whose rows are missing is not known, only that some are; a resync of the writer brings all.
+void RowMap::NoteMissing(const BatchView& batch, std::uint64_t left_out) {
+  if ((batch.flags() & kBatchResyncBegin) != 0) {
+    walk_fits_ = true;
+  }
+  if (left_out != 0) {
+    missing_ += left_out;
+    walk_fits_ = false;
+  }
+  if ((batch.flags() & kBatchResyncEnd) != 0 && std::exchange(walk_fits_, false)) {
+    missing_ = 0;
+  }
 }
 
 RowMap::Outcome RowMap::Apply(const RecordView& record, MonotonicTime now, Position position) {

@@ -42,6 +42,7 @@
 // Lifetime: a Row and its span are valid until the next call of a non-const method; row numbers
 // (Walk) while the row lives.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -178,6 +179,12 @@ class RowMap {
 
   const StateSchema& schema() const { return schema_; }
   std::size_t size() const { return slab_.size(); }
+  /// Rows that were left out and may be missing still: 0 again when a whole resync has found room.
+  std::uint64_t missing() const { return missing_; }
+  /// Of these, how many there is room for now.
+  std::uint64_t missing_fit() const {
+    return std::min<std::uint64_t>(missing_, limits_.max_rows - std::min(size(), limits_.max_rows));
+  }
   std::size_t tombstones() const { return tombstones_.size(); }
   /// Tombstones that max_tombstones forgot before their time. Older Puts of these keys could come
   /// back.
@@ -206,6 +213,7 @@ class RowMap {
   Outcome Replace(const RecordView& record, std::byte* entry);
   Outcome Erase(const RecordView& record, std::uint32_t tag, std::uint64_t* slot, MonotonicTime now,
                 Position position);
+  void NoteMissing(const BatchView& batch, std::uint64_t left_out);
   void PopTombstone();
   void StoreRow(const RecordView& record, std::uint16_t origin, std::byte* entry);
   bool InternOrigin(Origin origin, std::uint16_t* index);
@@ -223,6 +231,8 @@ class RowMap {
   std::uint8_t mark_ = 0;
   std::uint64_t tombstones_dropped_ = 0;
   std::uint64_t highest_term_ = 0;
+  std::uint64_t missing_ = 0;
+  bool walk_fits_ = false;  // a resync runs, and nothing was left out since it began
 };
 
 }  // namespace mimi

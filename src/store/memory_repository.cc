@@ -155,6 +155,8 @@ StoreState MemoryRepository::state() const {
     state.tombstones += rows->tombstones();
     state.memory_bytes += rows->memory_bytes();
     state.tombstones_dropped += rows->tombstones_dropped();
+    state.rows_missing += rows->missing();
+    state.missing_fit += rows->missing_fit();
   }
   state.feed_bytes = feed_.bytes();
   state.table_full = table_full_;

@@ -8,11 +8,11 @@
 int check_failures = 0;
 
 extern const test schema_tests[], row_tests[], batch_tests[], loop_tests[], store_tests[],
-    custom_store_tests[], table_tests[], engine_tests[], custom_tests[];
+    custom_store_tests[], publisher_tests[], table_tests[], engine_tests[], custom_tests[];
 
-static const test* const all[] = {schema_tests, row_tests,    batch_tests,
-                                  loop_tests,   store_tests,  custom_store_tests,
-                                  table_tests,  engine_tests, custom_tests};
+static const test* const all[] = {schema_tests, row_tests,          batch_tests,     loop_tests,
+                                  store_tests,  custom_store_tests, publisher_tests, table_tests,
+                                  engine_tests, custom_tests};
 
 void check_failed(const char* file, int line, const char* what, const char* message) {
   if (++check_failures <= 100) { /* what follows from the first ones drowns them */

@@ -150,7 +150,7 @@ TEST_CASE(
        }},
       {Readiness::kDegraded, true, "3 rows left out of full tables",
        [](World& w) {
-         w.store.table_full = 3;
+         w.store.rows_missing = 3;
        }},
   };
   for (const Case& c : cases) {
@@ -168,7 +168,7 @@ TEST_CASE("readiness: the worst finding gives the word, and all are told") {
   World world = Well();
   world.sink.report.differing = 2;
   world.sink.report.syncing = true;
-  world.store.table_full = 1;
+  world.store.rows_missing = 1;
   const BoxView box = Assess(world);
   CHECK(box.readiness == Readiness::kSyncing);
   CHECK(

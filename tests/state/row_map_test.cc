@@ -132,6 +132,37 @@ TEST_CASE("row map: beyond max_rows new rows are refused and old ones still chan
   CHECK(map.size() == 2);
 }
 
+TEST_CASE("row map: what was left out is missing until a whole resync finds room") {
+  const StateSchema schema = Schema(1);
+  RowMap map(schema, {.max_rows = 10});
+  std::uint64_t sequence = 1;
+  const auto apply = [&](std::uint32_t from, std::uint32_t to, std::uint16_t flags,
+                         bool erase = false) {
+    BatchBuilder builder(schema, 9);
+    for (std::uint32_t id = from; id < to; ++id) {
+      REQUIRE((erase ? builder.Erase(Row({id})) : builder.Put(Row({id, id}))));
+    }
+    builder.set_flags(flags);
+    const BatchView batch = builder.Seal(1, sequence, UnixTime());
+    sequence += batch.size();
+    map.Apply(batch, kStart, 0);
+  };
+  apply(0, 12, 0);
+  CHECK(map.missing() == 2);
+  CHECK(map.missing_fit() == 0);
+  apply(0, 11, kBatchResyncBegin);
+  apply(11, 12, kBatchResyncEnd);
+  CHECK(map.missing() == 4);  // there was no room for this walk either
+  apply(0, 3, 0, true);
+  CHECK(map.missing() == 4);
+  CHECK(map.missing_fit() == 3);  // a resync is worth it
+  apply(3, 12, kBatchResyncBegin);
+  CHECK(map.missing() == 4);
+  apply(12, 13, kBatchResyncEnd);
+  CHECK(map.missing() == 0);
+  CHECK(map.size() == 10);
+}
+
 TEST_CASE("row map: a flood of erases forgets the oldest tombstone and counts it") {
   RowMap map(Schema(1), {.max_rows = 10, .max_tombstones = 4});
   for (std::uint32_t id = 0; id < 6; ++id) {

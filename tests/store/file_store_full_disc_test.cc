@@ -85,5 +85,30 @@ TEST_CASE(
   umount2(directory.path().c_str(), MNT_DETACH);
 }
 
+TEST_CASE("file store: a read-only file system is refused by name, with what is on it untouched") {
+  TemporaryDirectory directory;
+  if (!MountSmall(directory.path())) {
+    std::printf("skipped: cannot mount a tmpfs here: %s\n", std::strerror(errno));
+    return;
+  }
+  const auto open = [](const std::string& path) {
+    const auto loop = *NewEpollLoop();
+    return NewFileStore({.path = path}, *loop).status();
+  };
+  REQUIRE(open(directory.Join("store")).ok());
+  const auto mounted = [&](unsigned long flags) {
+    return mount("none", directory.path().c_str(), nullptr, MS_REMOUNT | flags, nullptr) == 0;
+  };
+  REQUIRE(mounted(MS_RDONLY));
+  for (const char* name : {"store", "new"}) {
+    const absl::Status status = open(directory.Join(name));
+    CAPTURE(std::string(status.message()));
+    CHECK(status.code() == StatusCode::kFailedPrecondition);
+    CHECK(std::string(status.message()).find("Read-only file system") != std::string::npos);
+  }
+  REQUIRE(mounted(0));
+  CHECK(open(directory.Join("store")).ok());
+}
+
 }  // namespace
 }  // namespace mimi

@@ -115,6 +115,7 @@ TEST_CASE("memory store: memory stays at its bound under a flood of new keys and
   CHECK(state.rows <= 1000);
   CHECK(state.tombstones <= 1000);
   CHECK(state.table_full > 0);
+  CHECK(state.rows_missing == state.table_full);  // no resync brought them
   CHECK(state.memory_bytes == highest);
   CHECK(state.feed_bytes <= 64 * 1024);
 }

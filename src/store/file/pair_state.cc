@@ -264,6 +264,8 @@ void PairState::Report(StoreState* state) const {
     state->rows += rows->size();
     state->tombstones += rows->tombstones();
     state->memory_bytes += rows->memory_bytes();
+    state->rows_missing += rows->missing();
+    state->missing_fit += rows->missing_fit();
   }
   state->table_full = table_full_;
   state->fenced = fenced_;
