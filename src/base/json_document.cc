@@ -11,8 +11,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "src/base/status.h"
 #include "src/base/document.h"
+#include "src/base/status.h"
 
 namespace mimi::internal {
 namespace {

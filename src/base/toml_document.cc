@@ -12,8 +12,8 @@
 #include <fmt/core.h>
 #include <toml++/toml.h>
 
-#include "src/base/status.h"
 #include "src/base/document.h"
+#include "src/base/status.h"
 
 namespace mimi::internal {
 namespace {
