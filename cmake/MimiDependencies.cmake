@@ -41,6 +41,16 @@ if(NOT MIMI_CORE_ONLY)
   endif()
 endif()
 
+if(MIMI_WITH_REDIS AND NOT MIMI_CORE_ONLY)
+  set(without "or configure with -DMIMI_WITH_REDIS=OFF to build without the Redis store")
+  pkg_check_modules(hiredis QUIET IMPORTED_TARGET hiredis>=0.14)
+  mimi_require(hiredis "libhiredis-dev (0.14 or newer), ${without}")
+  # Its _FILE_OFFSET_BITS=64 means nothing to its headers, and would part us from the precompiled ones.
+  set_target_properties(PkgConfig::hiredis PROPERTIES INTERFACE_COMPILE_OPTIONS "")
+  pkg_check_modules(openssl QUIET IMPORTED_TARGET openssl>=3.0)
+  mimi_require(openssl "libssl-dev (3.0 or newer), ${without}")
+endif()
+
 if(MIMI_WITH_NETFILTER AND NOT MIMI_CORE_ONLY)
   include(CheckIncludeFile)
   check_include_file(linux/netfilter/nfnetlink_conntrack.h MIMI_HAVE_NFNETLINK)

@@ -10,12 +10,13 @@ mimi_packages() {
     build)
       echo g++ cmake ninja-build pkg-config python3 \
         libabsl-dev libfmt-dev libcereal-dev libuv1-dev libtomlplusplus-dev \
-        nlohmann-json3-dev libcli11-dev doctest-dev libre2-dev
+        nlohmann-json3-dev libcli11-dev doctest-dev libre2-dev libhiredis-dev libssl-dev
       ;;
     lab) echo util-linux procps iproute2 nftables wrk lighttpd python3 python3-matplotlib ;;
     test)
       mimi_packages lab
-      echo clang llvm ccache frr "$(mimi_clang_runtime)" "$(mimi_os_packages)"
+      echo clang llvm ccache frr redis-server redis-tools \
+        "$(mimi_clang_runtime)" "$(mimi_os_packages)"
       ;;
     arm64)
       echo g++-aarch64-linux-gnu gcc-aarch64-linux-gnu qemu-user libabsl-dev:arm64 libfmt-dev:arm64

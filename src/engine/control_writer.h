@@ -15,7 +15,7 @@
 #include "mimi/loop.h"
 #include "mimi/store.h"
 
-#include "src/engine/backoff.h"
+#include "src/base/backoff.h"
 #include "src/engine/control_board.h"
 #include "src/publish/pump.h"
 

@@ -55,7 +55,7 @@
 #include "mimi/record.h"
 #include "mimi/store.h"
 
-#include "src/engine/backoff.h"
+#include "src/base/backoff.h"
 
 namespace mimi::internal {
 

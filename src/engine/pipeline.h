@@ -16,7 +16,7 @@
 #include "mimi/loop.h"
 #include "mimi/store.h"
 
-#include "src/engine/backoff.h"
+#include "src/base/backoff.h"
 #include "src/engine/control_board.h"
 #include "src/engine/source.h"
 

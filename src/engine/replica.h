@@ -56,7 +56,7 @@
 #include "mimi/record.h"
 #include "mimi/schema.h"
 
-#include "src/engine/backoff.h"
+#include "src/base/backoff.h"
 #include "src/engine/feed.h"
 #include "src/engine/outbox.h"
 #include "src/engine/staleness.h"

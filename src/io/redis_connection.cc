@@ -7,17 +7,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
 #include <hiredis/hiredis.h>
 
 #include "src/base/status.h"
+#include "src/io/redis_words.h"
 
-namespace mimi {
+namespace mimi::internal {
 namespace {
 
 constexpr std::size_t kReadSize = std::size_t{128} << 10;
@@ -25,56 +24,6 @@ constexpr std::size_t kReadSize = std::size_t{128} << 10;
 constexpr int kReadsPerTurn = 8;
 // A reply beyond this is no reply of ours.
 constexpr std::size_t kLargestReply = std::size_t{256} << 20;
-
-void AppendLength(char mark, std::size_t length, std::string* out) {
-  std::array<char, 24> text;
-  text[0] = mark;
-  char* const end = std::to_chars(text.data() + 1, text.data() + 22, length).ptr;
-  end[0] = '\r';
-  end[1] = '\n';
-  out->append(text.data(), static_cast<std::size_t>(end + 2 - text.data()));
-}
-
-// RESP (redis.io/docs/reference/protocol-spec): an array of bulk strings.
-void AppendCommand(std::span<const std::string_view> arguments, std::string* out) {
-  AppendLength('*', arguments.size(), out);
-  for (const std::string_view argument : arguments) {
-    AppendLength('$', argument.size(), out);
-    out->append(argument);
-    out->append("\r\n");
-  }
-}
-
-struct Refusal {
-  std::string_view prefix;
-  std::string_view state;
-};
-// Errors after which nothing works on this connection, and their names for people.
-constexpr Refusal kRefusals[] = {
-    {"NOAUTH", "wrong password"},
-    {"WRONGPASS", "wrong password"},
-    {"LOADING", "loading"},
-    {"READONLY", "read-only replica"},
-    {"MASTERDOWN", "read-only replica"},
-    {"CLUSTERDOWN", "cluster is down"},
-    {"MISCONF", "cannot save"},
-};
-
-std::string_view StateOfErrno(int error) {
-  switch (error) {
-    case ECONNREFUSED:
-      return "refused";
-    case ENOENT:
-      return "refused (no such socket)";
-    case ETIMEDOUT:
-      return "no answer";
-    case ECONNRESET:
-    case EPIPE:
-      return "reset";
-    default:
-      return "unreachable";
-  }
-}
 
 }  // namespace
 
@@ -86,12 +35,10 @@ std::string ToString(const RedisAddress& address) {
   return fmt::format("{}{}{}:{}", v6 ? "[" : "", address.host, v6 ? "]" : "", address.port);
 }
 
-RedisConnection::RedisConnection(const RedisStoreOptions& options, RedisAddress address, Loop& loop,
-                                 Login login)
+RedisConnection::RedisConnection(const RedisStoreOptions& options, RedisAddress address, Loop& loop)
     : options_(options),
       address_(std::move(address)),
       loop_(loop),
-      login_(login),
       reader_(redisReaderCreate(), redisReaderFree),
       heard_(loop.now()) {
 }
@@ -125,9 +72,9 @@ void RedisConnection::Start(std::function<void(absl::Status)> ended) {
   ended_ = std::move(ended);
   ArmDeadline();
   if (address_.path.empty()) {
-    resolving_ =
-        Resolve(address_.host, address_.port, loop_,
-                [this](absl::StatusOr<std::vector<SocketAddress>> found) { OnResolved(std::move(found)); });
+    resolving_ = Resolve(
+        address_.host, address_.port, loop_,
+        [this](absl::StatusOr<std::vector<SocketAddress>> found) { OnResolved(std::move(found)); });
     return;
   }
   sockaddr_un name{};
@@ -161,8 +108,7 @@ absl::Status RedisConnection::ConnectNext() {
   while (!candidates_.empty()) {
     const SocketAddress address = candidates_.back();
     candidates_.pop_back();
-    last_error_ =
-        ConnectTo(reinterpret_cast<const sockaddr*>(&address.address), address.size);
+    last_error_ = ConnectTo(address.get(), address.size);
     if (last_error_.ok()) {
       return last_error_;
     }
@@ -183,7 +129,7 @@ absl::Status RedisConnection::ConnectTo(const sockaddr* address, socklen_t size)
     setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
   if (connect(fd_.get(), address, size) != 0 && errno != EINPROGRESS) {
-    return Failure(StateOfErrno(errno), std::strerror(errno));
+    return Failure(SocketTrouble(errno), std::strerror(errno));
   }
   WatchFor(kWritable);
   return absl::OkStatus();
@@ -193,9 +139,8 @@ void RedisConnection::WatchFor(std::uint32_t events) {
   if (watched_ == events || over_) {
     return;
   }
-  const absl::Status status = loop_.WatchFd(fd_.get(), events, [this](std::uint32_t ready) {
-    OnReady(ready);
-  });
+  const absl::Status status =
+      loop_.WatchFd(fd_.get(), events, [this](std::uint32_t ready) { OnReady(ready); });
   if (!status.ok()) {
     End(status);
     return;
@@ -217,7 +162,7 @@ void RedisConnection::OnReady(std::uint32_t events) {
       OnConnected();
       return;
     }
-    last_error_ = Failure(StateOfErrno(error), std::strerror(error));
+    last_error_ = Failure(SocketTrouble(error), std::strerror(error));
     if (absl::Status status = ConnectNext(); !status.ok()) {
       End(status);
     }
@@ -236,11 +181,11 @@ void RedisConnection::OnConnected() {
   connected_ = true;
   WatchFor(kReadable);
   if (options_.tls) {
-    absl::StatusOr<std::unique_ptr<TlsSession>> tls =
-        TlsSession::New({.name = options_.server_name.empty() ? address_.host : options_.server_name,
-                         .ca_file = options_.ca_file,
-                         .cert_file = options_.cert_file,
-                         .key_file = options_.key_file});
+    absl::StatusOr<std::unique_ptr<TlsSession>> tls = TlsSession::New(
+        {.name = options_.server_name.empty() ? address_.host : options_.server_name,
+         .ca_file = options_.ca_file,
+         .cert_file = options_.cert_file,
+         .key_file = options_.key_file});
     if (!tls.ok()) {
       End(Prepend(ToString(address_), tls.status()));
       return;
@@ -264,14 +209,13 @@ void RedisConnection::LogIn() {
       AppendCommand(auth, &hello);
     }
     answers.push_back({[this](RedisReply reply) {
-                         // A sentinel without a password says that it has none, which is fine.
-                         if (reply.view().is_error() && login_ == Login::kFull) {
+                         if (reply.view().is_error()) {
                            End(Failure("wrong password", reply.view().text()));
                          }
                        },
                        Duration::zero()});
   }
-  if (login_ == Login::kFull && options_.database != 0) {
+  if (options_.database != 0) {
     const std::string number = std::to_string(options_.database);
     const std::string_view select[] = {"SELECT", number};
     AppendCommand(select, &hello);
@@ -282,7 +226,6 @@ void RedisConnection::LogIn() {
                        },
                        Duration::zero()});
   }
-  logging_in_ = answers.size();
   out_.insert(0, hello);
   waiting_.insert(waiting_.begin(), std::make_move_iterator(answers.begin()),
                   std::make_move_iterator(answers.end()));
@@ -327,13 +270,12 @@ void RedisConnection::Flush() {
   }
   std::string& bytes = tls_ != nullptr ? wire_ : out_;
   while (sent_ < bytes.size()) {
-    const ssize_t put =
-        send(fd_.get(), bytes.data() + sent_, bytes.size() - sent_, MSG_NOSIGNAL);
+    const ssize_t put = send(fd_.get(), bytes.data() + sent_, bytes.size() - sent_, MSG_NOSIGNAL);
     if (put < 0) {
       if (errno == EAGAIN || errno == EINTR) {
         break;
       }
-      End(Failure(StateOfErrno(errno), std::strerror(errno)));
+      End(Failure(SocketTrouble(errno), std::strerror(errno)));
       return;
     }
     sent_ += static_cast<std::size_t>(put);
@@ -362,7 +304,7 @@ bool RedisConnection::Read() {
     }
     if (got <= 0) {
       End(got == 0 ? Failure("reset", "the server closed the connection")
-                   : Failure(StateOfErrno(errno), std::strerror(errno)));
+                   : Failure(SocketTrouble(errno), std::strerror(errno)));
       return false;
     }
     heard_ = loop_.now();
@@ -415,15 +357,6 @@ bool RedisConnection::Deliver(RedisReply reply) {
     End(Failure("not Redis", "an answer that nobody asked for"));
     return false;
   }
-  if (reply.view().is_error() && logging_in_ == 0) {
-    for (const Refusal& refusal : kRefusals) {
-      if (reply.view().text().starts_with(refusal.prefix)) {
-        End(Failure(refusal.state, reply.view().text()));
-        return false;
-      }
-    }
-  }
-  logging_in_ -= logging_in_ > 0 ? 1 : 0;
   const Waiting next = std::move(waiting_.front());
   waiting_.pop_front();
   const std::shared_ptr<bool> alive = alive_;
@@ -446,8 +379,7 @@ void RedisConnection::CheckDeadline() {
   }
   const Duration silent = loop_.now() - heard_;
   const bool late =
-      connected_ ? !waiting_.empty() &&
-                       silent >= options_.reply_timeout + waiting_.front().patience
+      connected_ ? !waiting_.empty() && silent >= options_.reply_timeout + waiting_.front().patience
                  : silent >= options_.connect_timeout;
   if (late) {
     End(Failure("no answer"));
@@ -459,4 +391,4 @@ void RedisConnection::CheckDeadline() {
   ArmDeadline();
 }
 
-}  // namespace mimi
+}  // namespace mimi::internal

@@ -9,9 +9,10 @@
 //
 // Start connects (TCP or a socket of this host), does the TLS handshake, logs in and selects the database. Commands
 // are pipelined; answers come in order. A server that owes an answer and says nothing for `reply_timeout` is given up, and so
-// is one that does not let us in within `connect_timeout`. Nothing is tried again here.
+// is one that does not let us in within `connect_timeout`. Nothing is tried again here, and errors that the server answers
+// are handed on.
 //
-// The reason's first words are the named states of redis_store.h: "refused", "no answer", "wrong password", …
+// A reason is "ADDRESS: STATE: detail", with the named states of redis_store.h: "refused", "no answer", …
 //
 // Threads: the loop thread only. Callbacks never run inside Start or Send.
 // Lifetime: options, loop outlive it. A callback may destroy it; callbacks are dropped with it.
@@ -39,26 +40,20 @@
 
 struct redisReader;
 
-namespace mimi {
+namespace mimi::internal {
 
 class RedisConnection {
  public:
   using ReplyCallback = std::function<void(RedisReply)>;
-  enum class Login : std::uint8_t {
-    kFull,      ///< user, password, database
-    kSentinel,  ///< the password, if the sentinel wants one; no database
-  };
 
-  RedisConnection(const RedisStoreOptions& options, RedisAddress address, Loop& loop,
-                  Login login = Login::kFull);
+  RedisConnection(const RedisStoreOptions& options, RedisAddress address, Loop& loop);
   ~RedisConnection();
   RedisConnection(const RedisConnection&) = delete;
   RedisConnection& operator=(const RedisConnection&) = delete;
 
   void Start(std::function<void(absl::Status)> ended);
 
-  /// `patience`: how much longer than reply_timeout the answer may take (BLOCK, WAIT). An error that says nothing works
-  /// here (LOADING, READONLY, NOAUTH, …) ends the connection instead of being handed to `done`.
+  /// `patience`: how much longer than reply_timeout the answer may take (BLOCK, WAIT).
   void Send(std::span<const std::string_view> arguments, ReplyCallback done,
             Duration patience = Duration::zero());
   void Send(std::initializer_list<std::string_view> arguments, ReplyCallback done,
@@ -66,8 +61,9 @@ class RedisConnection {
     Send(std::span(arguments.begin(), arguments.size()), std::move(done), patience);
   }
 
-  const RedisAddress& address() const { return address_; }
-  /// Ends it with this reason, soon.
+  /// "ADDRESS: state: detail", Unavailable.
+  absl::Status Failure(std::string_view state, std::string_view detail = {}) const;
+  /// Ends it with this reason, soon. Nothing is delivered any more.
   void End(absl::Status why);
 
  private:
@@ -90,12 +86,10 @@ class RedisConnection {
   void WatchFor(std::uint32_t events);
   void CheckDeadline();
   void ArmDeadline();
-  absl::Status Failure(std::string_view state, std::string_view detail = {}) const;
 
   const RedisStoreOptions& options_;
   RedisAddress address_;
   Loop& loop_;
-  Login login_;
   std::function<void(absl::Status)> ended_;
   std::shared_ptr<void> resolving_;
   std::vector<SocketAddress> candidates_;
@@ -110,7 +104,6 @@ class RedisConnection {
   std::string wire_;      // TLS: the same, encrypted
   std::size_t sent_ = 0;  // of out_, or with TLS of wire_
   std::deque<Waiting> waiting_;
-  std::size_t logging_in_ = 0;  // answers of ours that stand in front
   bool flush_posted_ = false;
   MonotonicTime heard_{};  // the last sign of life, or when we began to wait
   TimerId timer_ = 0;
@@ -120,6 +113,6 @@ class RedisConnection {
 /// "10.0.0.7:6379", "/run/redis.sock"
 std::string ToString(const RedisAddress& address);
 
-}  // namespace mimi
+}  // namespace mimi::internal
 
 #endif  // MIMI_SRC_IO_REDIS_CONNECTION_H_

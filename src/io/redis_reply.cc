@@ -4,7 +4,7 @@
 
 #include <hiredis/hiredis.h>
 
-namespace mimi {
+namespace mimi::internal {
 
 bool RedisValue::is_nil() const {
   return value_ == nullptr || value_->type == REDIS_REPLY_NIL;
@@ -51,4 +51,4 @@ RedisReply::~RedisReply() {
   }
 }
 
-}  // namespace mimi
+}  // namespace mimi::internal

@@ -19,7 +19,7 @@
 
 struct redisReply;
 
-namespace mimi {
+namespace mimi::internal {
 
 class RedisValue {
  public:
@@ -59,6 +59,6 @@ class RedisReply {
   redisReply* reply_ = nullptr;
 };
 
-}  // namespace mimi
+}  // namespace mimi::internal
 
 #endif  // MIMI_SRC_IO_REDIS_REPLY_H_

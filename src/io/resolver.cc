@@ -12,7 +12,7 @@
 #include "src/base/status.h"
 #include "src/base/unique_fd.h"
 
-namespace mimi {
+namespace mimi::internal {
 namespace {
 
 using Found = absl::StatusOr<std::vector<SocketAddress>>;
@@ -29,7 +29,7 @@ Found LookUp(const std::string& host, std::uint16_t port, int flags) {
   std::vector<SocketAddress> addresses;
   for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
     SocketAddress& address = addresses.emplace_back();
-    std::memcpy(&address.address, each->ai_addr, each->ai_addrlen);
+    std::memcpy(&address.storage, each->ai_addr, each->ai_addrlen);
     address.size = each->ai_addrlen;
   }
   freeaddrinfo(list);
@@ -111,4 +111,4 @@ std::shared_ptr<void> Resolve(const std::string& host, std::uint16_t port, Loop&
   return token;
 }
 
-}  // namespace mimi
+}  // namespace mimi::internal

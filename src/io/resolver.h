@@ -10,8 +10,6 @@
 //
 // Threads: the loop thread only. Lifetime: `done` is not called once the returned token is gone.
 
-#include <sys/socket.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,12 +20,9 @@
 
 #include "mimi/loop.h"
 
-namespace mimi {
+#include "src/io/socket.h"
 
-struct SocketAddress {
-  sockaddr_storage address{};
-  socklen_t size = 0;
-};
+namespace mimi::internal {
 
 using ResolvedCallback = std::function<void(absl::StatusOr<std::vector<SocketAddress>>)>;
 
@@ -35,6 +30,6 @@ using ResolvedCallback = std::function<void(absl::StatusOr<std::vector<SocketAdd
 std::shared_ptr<void> Resolve(const std::string& host, std::uint16_t port, Loop& loop,
                               ResolvedCallback done);
 
-}  // namespace mimi
+}  // namespace mimi::internal
 
 #endif  // MIMI_SRC_IO_RESOLVER_H_

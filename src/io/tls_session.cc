@@ -10,7 +10,7 @@
 
 #include "src/base/status.h"
 
-namespace mimi {
+namespace mimi::internal {
 namespace {
 
 struct Free {
@@ -125,10 +125,9 @@ class OpenSslSession final : public TlsSession {
 };
 
 absl::Status LoadFiles(SSL_CTX* context, const TlsOptions& options) {
-  const bool roots =
-      options.ca_file.empty()
-          ? SSL_CTX_set_default_verify_paths(context) == 1
-          : SSL_CTX_load_verify_locations(context, options.ca_file.c_str(), nullptr) == 1;
+  const bool roots = options.ca_file.empty() ? SSL_CTX_set_default_verify_paths(context) == 1
+                                             : SSL_CTX_load_verify_locations(
+                                                   context, options.ca_file.c_str(), nullptr) == 1;
   if (!roots) {
     return BadFile("certificate authority", options.ca_file);
   }
@@ -181,4 +180,4 @@ absl::StatusOr<std::unique_ptr<TlsSession>> TlsSession::New(const TlsOptions& op
   return std::make_unique<OpenSslSession>(std::move(context), std::move(ssl), in, out);
 }
 
-}  // namespace mimi
+}  // namespace mimi::internal

@@ -20,7 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace mimi {
+namespace mimi::internal {
 
 struct TlsOptions {
   std::string name;  ///< DNS name or address that the certificate must have
@@ -44,6 +44,6 @@ class TlsSession {
   virtual bool established() const = 0;
 };
 
-}  // namespace mimi
+}  // namespace mimi::internal
 
 #endif  // MIMI_SRC_IO_TLS_SESSION_H_

@@ -13,9 +13,11 @@ constexpr std::size_t kLargestChunk = PageBuffer::kHugePage;
 
 }  // namespace
 
-MemoryFeed::MemoryFeed(std::size_t limit)
+MemoryFeed::MemoryFeed(std::size_t limit, Position from)
     : limit_(std::max(limit, kSmallestFeed)),
-      chunk_size_(std::clamp(limit_ / 8, kSmallestChunk, kLargestChunk)) {
+      chunk_size_(std::clamp(limit_ / 8, kSmallestChunk, kLargestChunk)),
+      head_(from),
+      trimmed_(from) {
 }
 
 Position MemoryFeed::Append(const BatchView& batch) {

@@ -26,7 +26,8 @@ class MemoryFeed {
   struct Chunk;
 
  public:
-  explicit MemoryFeed(std::size_t limit);
+  /// `from`: the position of a feed that was begun elsewhere.
+  explicit MemoryFeed(std::size_t limit, Position from = 0);
 
   /// Returns the head after it: plus the records, or plus 1 if there are none.
   Position Append(const BatchView& batch);

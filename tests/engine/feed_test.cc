@@ -6,7 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "src/base/status.h"
-#include "src/engine/backoff.h"
+#include "src/base/backoff.h"
 #include "tests/engine/feed_rig.h"
 
 namespace mimi::internal {

@@ -16,7 +16,7 @@ class TemporaryDirectory {
  public:
   TemporaryDirectory() {
     std::string pattern =
-        (std::filesystem::temp_directory_path() / "mimi-file-store-XXXXXX").string();
+        (std::filesystem::temp_directory_path() / "mimi-store-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     path_ = pattern;
   }

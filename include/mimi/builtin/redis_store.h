@@ -4,63 +4,64 @@
 /// \file
 /// The state repository on Redis: for pairs whose parts run on different hosts.
 ///
-/// **Not there yet:** this version reads the URLs; NewRedisStore and ReadRedisStoreInfo answer
-/// Unimplemented. What follows is what they are to do.
-///
-/// Redis 6.2 to 8 or Valkey, stand-alone, behind Sentinel, or as a Cluster. Nothing has to be configured
-/// in the server; any number of pairs share one.
+/// One server, Redis 6.2 to 8 or Valkey; nothing has to be configured in it, and any number of pairs
+/// share it. **Not there yet:** Sentinel, Cluster, and `rows=json`; their URLs are read, and
+/// NewRedisStore answers Unimplemented.
 ///
 ///     absl::StatusOr<RedisStoreOptions> options =
 ///         RedisStoreOptionsFromUrl("rediss://mimi:secret@10.0.0.7/0?pair=edge1&ca=/etc/mimi/ca.pem");
-///     auto store = NewRedisStore(*options, loop);
+///     absl::StatusOr<std::unique_ptr<StateStore>> store = NewRedisStore(*options, loop);
 ///
-/// What lies in the server, for the pair `edge1` and the prefix `mimi` (docs/redis.md has a session with
-/// redis-cli). The braces keep a pair in one slot of a Cluster:
+/// What lies in the server, for the pair `edge1` and the prefix `mimi`. The braces keep a pair in one slot, should it ever move to a Cluster:
 ///
 /// | key | type | what |
 /// |---|---|---|
-/// | `mimi:{edge1}:pair` | hash | `format`, `incarnation`, `server`; `counter`, `term`, `claimant`, `mode`; `head`, `trimmed`, `bytes` (ever appended), and so on |
-/// | `mimi:{edge1}:feed` | stream | one entry `b` for each sealed batch (FORMAT.md), with the id `position-0` |
-/// | `mimi:{edge1}:terms` | hash | term -> mode and claimant, of every term handed out |
-/// | `mimi:{edge1}:writers` | hash | table and origin -> the next sequence of its newest terms |
+/// | `mimi:{edge1}:pair` | hash | `format`, `incarnation`, `server`; `counter`, `term`, `claimant`, `mode`; `head`, `trimmed`, `bytes`; `position` and `gen` of the tables; `keeper` |
+/// | `mimi:{edge1}:feed` | stream | one entry for each sealed batch: field `b` (FORMAT.md), id `POSITION-0` |
+/// | `mimi:{edge1}:terms` | zset | every term handed out, with mode (0 exclusive, 1 shared, 2 control) and claimant |
+/// | `mimi:{edge1}:writers` | hash | table and origin -> its newest terms, each with the next sequence |
 /// | `mimi:{edge1}:schemas` | hash | table's name -> its schema (FORMAT.md) |
-/// | `mimi:{edge1}:table:NAME` | hash | of one table: `gen`, `buckets`, `position`, `rows`, `tombstones`, `keeper`, … |
-/// | `mimi:{edge1}:table:NAME:GEN:N` | string | bucket N: some 32 to 64 packed rows and tombstones |
-/// | `mimi:{edge1}:json:NAME` | hash | with `rows = json` also this: the key as JSON -> the row as JSON, for other tools |
+/// | `mimi:{edge1}:tables` | hash | table's name -> buckets, tombstone chunks from and to, rows, tombstones |
+/// | `mimi:{edge1}:rows:NAME:GEN` | hash | bucket N -> 64 packed rows; `tN` -> 128 tombstones |
 /// | `mimi:{edge1}:lease:NAME` | hash | `owner`, `term`, `until` (the server's clock, ms) |
 ///
-/// **The feed** is what Apply writes: fence, continuity and the entry in one atomic step, O(1) per batch of
-/// any size. **The table** follows behind it: a writer keeps a copy of the tables that it writes and
-/// puts changed buckets whole, newest value per key, within some 50 ms when there is little to do and always within
-/// 10 s (`position` of the table is how far it is). One of the writers does that, the table's keeper; when it is gone
-/// another takes over. The feed is never trimmed beyond a table's position, so a snapshot (the
-/// table) and the feed from its position are always the whole. Lookup reads the bucket and the feed
-/// behind it, if that is at most 4 MiB; else it returns what the table has, and its version says so.
+/// **The feed** is what Apply writes: fence, continuity and the entry in one atomic step, whatever the
+/// batch's size. **The tables** follow behind it: one of the writers, the *keeper*, puts changed buckets
+/// whole, newest value per key, each second or so and never more than some seconds apart (`position`
+/// says how far they are); when it is gone for 5 s another takes over. The feed is never trimmed beyond
+/// that position, so the tables and the feed behind them are always the whole.
 ///
-/// Bounds in the server: rows by `max_rows`, the feed by `feed_bytes`; while the table is behind, by 4 times that,
-/// then writers get ResourceExhausted until it has caught up.
+/// **Each handle has a copy** of the tables in memory (row_map: some 65 bytes for a 29-byte row) that
+/// follows the feed. Lookup and Snapshot ask the server for its head, wait until the copy has it (one
+/// round trip), and answer from the copy. An own batch is confirmed when the copy has it.
 ///
-/// **What can be lost.** Redis replicates asynchronously: a master that dies takes what it acknowledged and had not
-/// sent yet with it. Whenever another server process answers (fail-over, restart), the store gets a new
-/// incarnation: positions are gone, followers load anew, batches that are missing show as a gap in
-/// their writer's sequence (FailedPrecondition), whereupon it claims and resyncs; terms go on far above all that may have been lost. A Claim waits for a
-/// replica (`claim_wait`), if there is one; if none answers in time the claim holds all the same. Between a fail-over and the
-/// next claim a term that was lost with the master cannot fence an older one. FLUSHALL, and a restart
-/// without persistence, make a new and empty repository, with a new incarnation.
+/// Bounds in the server: rows by `max_rows`; the feed is between `feed_bytes` and twice that, and when
+/// the tables cannot follow, up to 4 times that: then writers get ResourceExhausted.
+/// Terms are below 2^53 and sequences below 2^48.
 ///
-/// **When Redis does not answer** nothing here blocks: Apply copies the batch if less than `window_bytes` wait
-/// for their acknowledgement, else returns ResourceExhausted, or Unavailable while there is no connection.
-/// StoreState::reason names the trouble: `connecting`, `refused`, `reset`, `no answer`, `wrong password`, `read-only replica`,
-/// `out of memory`, `wrong type`, `loading`, … with the address. Connecting is tried again with jittered back-off between
-/// `retry_min` and `retry_max`; what was accepted is then sent again, and the repository takes each batch once.
+/// **What can be lost.** Redis replicates, and by default saves, behind what it acknowledges: a server
+/// that dies may take its last writes with it. Whenever another server process answers (a restart,
+/// a replica in its place) the store gets a new incarnation: positions are gone, followers load anew;
+/// writers are refused (FailedPrecondition), claim and resync; terms go on far above all that may have
+/// been lost. A Claim waits for a replica (`claim_wait`), if there is one; if none answers in time the
+/// claim holds all the same. FLUSHALL, and a restart without persistence, make a new and empty
+/// repository, with a new incarnation. A lease's term begins again at 1 then.
+///
+/// **When Redis does not answer** nothing here blocks. Apply goes on accepting up to `window_bytes`,
+/// then answers ResourceExhausted; what was accepted is sent when the server is back, and stored once.
+/// StoreState::available is false, and `reason` names the trouble with the address: `connecting`,
+/// `refused`, `reset`, `no answer`, `unreachable`, `wrong password`, `no permission`,
+/// `no such database`, `read-only replica`, `out of memory`, `cannot save`, `wrong type` (of a key of
+/// ours), `loading`, `replaced` (FLUSHALL), `trimmed`, `damaged`. Connecting is tried again with jittered
+/// back-off between `retry_min` and `retry_max`.
 ///
 /// Threads: the loop thread only; a host's name is resolved on a thread of its own, which touches nothing else.
-/// Lifetime: the loop outlives the store. A loop on a virtual clock cannot run it.
+/// Lifetime: the loop outlives the store; a callback must not destroy the store. A loop on a virtual
+/// clock cannot run it.
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -100,12 +101,13 @@ struct RedisStoreOptions {
   std::string server_name =
       {};  ///< that the certificate must have; empty: the host that was asked for
 
+  /// Makes the repository where there is none; else that is NotFound.
+  bool create = true;
   std::string prefix = "mimi";
   std::string pair = "pair";  ///< [A-Za-z0-9._-], at most 64
 
   enum class Rows : std::uint8_t { kPacked, kJson };
-  /// kJson: beside the packed rows one JSON document for each, for other tools; some 5 times the memory
-  /// and the time. The keeper's choice counts.
+  /// kJson is not there yet: Unimplemented.
   Rows rows = Rows::kPacked;
 
   /// Bounds each table (store.h). All handles of one repository should say the same.
@@ -144,34 +146,11 @@ bool IsRedisUrl(std::string_view text);
 /// The URL for people: without password.
 std::string RedactRedisUrl(std::string_view url);
 
-/// Connects in the background: Open, Claim, Lookup wait for it, for `connect_timeout` + `reply_timeout` at most, then answer
-/// Unavailable; they may be asked again at once.
-/// Errors: InvalidArgument (options), Unimplemented (a library without it).
+/// Connects in the background. Open, Claim, Lookup and leases wait for it, for `connect_timeout` +
+/// `reply_timeout` at most, then answer Unavailable; they may be asked again at once.
+/// Errors: InvalidArgument (options), Unimplemented (what is not there yet, or a library without Redis).
 absl::StatusOr<std::unique_ptr<StateStore>> NewRedisStore(const RedisStoreOptions& options,
                                                           Loop& loop);
-
-/// What a repository holds, for people. Nothing is written.
-struct StoreInfo {
-  struct Table {
-    std::string name;
-    std::uint64_t rows = 0;
-    std::uint64_t tombstones = 0;
-    Position position = 0;     ///< of the feed, that the table is up to date with
-    std::uint64_t behind = 0;  ///< records in the feed that the table does not have yet
-    std::uint64_t buckets = 0;
-  };
-  std::string server;  ///< "redis 7.0.15 at 10.0.0.7:6379"
-  StoreState state;    ///< rows and tombstones are the sums of the tables
-  std::vector<Table> tables;
-  std::uint64_t feed_batches = 0;
-  std::uint64_t terms = 0;          ///< handed out and remembered
-  std::uint64_t server_memory = 0;  ///< bytes, of the whole server
-};
-
-/// Reads that; `done` is called on the loop thread, at most connect_timeout + 2 * reply_timeout later. Errors: NotFound (no
-/// repository of that pair), Unavailable, Unimplemented.
-void ReadRedisStoreInfo(const RedisStoreOptions& options, Loop& loop,
-                        std::function<void(absl::StatusOr<StoreInfo>)> done);
 
 }  // namespace mimi
 

@@ -84,7 +84,7 @@ absl::Status Compaction::Begin() {
   start_ = exclusive.state().head;
   behind_ = exclusive.state().bytes_since_base;
   epoch_ = core_.epoch();
-  rows_.emplace(core_.pair(), 0);
+  rows_.emplace(core_.pair().tables(), 0);
   return WriteHead();
 }
 
@@ -157,7 +157,8 @@ void Compaction::PostSlice(Duration pause) {
 
 absl::Status Compaction::WriteRows(MonotonicTime deadline) {
   while (!rows_->done()) {
-    const std::optional<BatchView> batch = rows_->Next(kRowsPerLook, core_.loop().unix_now());
+    const std::optional<BatchView> batch =
+        rows_->Next(kRowsPerLook, core_.pair().fence().counter(), core_.loop().unix_now());
     // A row with the longer tail has the version of its last batch, so a start would take the one that was
     // cut off here for the newest: begin again with the longer schema.
     if (rows_->extended() || epoch_ != core_.epoch()) {

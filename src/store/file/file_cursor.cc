@@ -175,7 +175,7 @@ SnapshotCursor::~SnapshotCursor() {
 }
 
 void SnapshotCursor::Begin() {
-  stream_.emplace(core_.pair(), table_);
+  stream_.emplace(core_.pair().tables(), table_);
   epoch_ = core_.epoch();
   position_ = core_.position();
 }
@@ -195,7 +195,8 @@ absl::StatusOr<std::optional<BatchView>> SnapshotCursor::Next() {
     return Error(absl::StatusCode::kDataLoss,
                  "the tables were loaded anew while they were read: take another snapshot");
   }
-  const std::optional<BatchView> batch = stream_->Next(kRowsPerCall, core_.loop().unix_now());
+  const std::optional<BatchView> batch =
+      stream_->Next(kRowsPerCall, core_.pair().fence().counter(), core_.loop().unix_now());
   if (!batch.has_value() && !stream_->done()) {
     PostWake(core_, alive_, wake_);
   }

@@ -13,7 +13,7 @@
 #include "mimi/store.h"
 
 #include "src/store/file/file_store_core.h"
-#include "src/store/file/row_stream.h"
+#include "src/store/row_stream.h"
 
 namespace mimi::internal {
 

@@ -1,16 +1,17 @@
-#ifndef MIMI_SRC_STORE_FILE_ROW_STREAM_H_
-#define MIMI_SRC_STORE_FILE_ROW_STREAM_H_
+#ifndef MIMI_SRC_STORE_ROW_STREAM_H_
+#define MIMI_SRC_STORE_ROW_STREAM_H_
 
-// RowStream: all rows and tombstones of a PairState as kBatchVersioned batches, in slices, while the
+// RowStream: all rows and tombstones of a repository's tables as kBatchVersioned batches, in slices, while the
 // tables go on changing. Snapshots and base files are made of it.
 //
 // A row that is there from the first call to the last is in it exactly once; one that comes, changes or
 // goes meanwhile may be in it in any of its versions, or not at all. Tombstones come last, so that
 // who takes the stream in order ends with what is newest.
 //
-// Threads: one at a time. Lifetime: the pair's tables outlive it.
+// Threads: one at a time. Lifetime: the tables outlive it.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -18,18 +19,19 @@
 #include "mimi/record.h"
 
 #include "src/state/row_map.h"
-#include "src/store/file/pair_state.h"
 
 namespace mimi::internal {
+
+using RowMaps = std::map<TableId, std::unique_ptr<RowMap>>;
 
 class RowStream {
  public:
   // `table` 0: of all.
-  RowStream(PairState& pair, TableId table);
+  RowStream(const RowMaps& tables, TableId table);
 
-  // Looks at `steps` rows, or as many as fill a batch. The batch is valid until the next call.
-  // nullopt: there was none among them, or done().
-  std::optional<BatchView> Next(std::uint32_t steps, UnixTime time);
+  // Looks at `steps` rows, or as many as fill a batch. The batch is valid until the next call,
+  // and sealed with `term`. nullopt: there was none among them, or done().
+  std::optional<BatchView> Next(std::uint32_t steps, std::uint64_t term, UnixTime time);
   bool done() const { return at_ == tables_.size(); }
   // Whether a table took a longer schema since the beginning.
   bool extended() const { return extended_; }
@@ -41,7 +43,7 @@ class RowStream {
 
   enum class Phase : std::uint8_t { kRows, kTombstones };
 
-  PairState& pair_;
+  const RowMaps& maps_;
   std::vector<TableId> tables_;
   std::size_t at_ = 0;
   Phase phase_ = Phase::kRows;
@@ -53,4 +55,4 @@ class RowStream {
 
 }  // namespace mimi::internal
 
-#endif  // MIMI_SRC_STORE_FILE_ROW_STREAM_H_
+#endif  // MIMI_SRC_STORE_ROW_STREAM_H_

@@ -1,4 +1,4 @@
-#include "src/store/file/row_stream.h"
+#include "src/store/row_stream.h"
 
 #include <algorithm>
 
@@ -9,8 +9,8 @@ constexpr std::size_t kBatchBytes = 64 * 1024;
 
 }  // namespace
 
-RowStream::RowStream(PairState& pair, TableId table) : pair_(pair) {
-  for (const auto& [id, rows] : pair.tables()) {
+RowStream::RowStream(const RowMaps& tables, TableId table) : maps_(tables) {
+  for (const auto& [id, rows] : tables) {
     if (table == 0 || id == table) {
       tables_.push_back(id);
     }
@@ -54,15 +54,16 @@ void RowStream::TakeTombstones(const RowMap& rows, std::uint32_t steps) {
   }
 }
 
-std::optional<BatchView> RowStream::Next(std::uint32_t steps, UnixTime time) {
+std::optional<BatchView> RowStream::Next(std::uint32_t steps, std::uint64_t term, UnixTime time) {
   if (done()) {
     return std::nullopt;
   }
-  RowMap* const rows = pair_.FindTable(tables_[at_]);
-  if (rows == nullptr) {
+  const auto found = maps_.find(tables_[at_]);
+  if (found == maps_.end()) {
     ++at_;
     return std::nullopt;
   }
+  RowMap* const rows = found->second.get();
   const bool first_of_table = phase_ == Phase::kRows && next_ == 0;
   if (first_of_table || rows->schema().row_size() != builder_row_size_) {
     extended_ = extended_ || !first_of_table;
@@ -78,7 +79,7 @@ std::optional<BatchView> RowStream::Next(std::uint32_t steps, UnixTime time) {
   if (builder_->empty()) {
     return std::nullopt;
   }
-  return builder_->Seal(pair_.fence().counter(), 0, time);
+  return builder_->Seal(term, 0, time);
 }
 
 }  // namespace mimi::internal

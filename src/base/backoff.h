@@ -1,5 +1,5 @@
-#ifndef MIMI_SRC_ENGINE_BACKOFF_H_
-#define MIMI_SRC_ENGINE_BACKOFF_H_
+#ifndef MIMI_SRC_BASE_BACKOFF_H_
+#define MIMI_SRC_BASE_BACKOFF_H_
 
 // Backoff: how long to wait before the next attempt: twice as long each time, with jitter, so that
 // many who lost the same thing do not all come back at once.
@@ -50,4 +50,4 @@ class Backoff {
 
 }  // namespace mimi::internal
 
-#endif  // MIMI_SRC_ENGINE_BACKOFF_H_
+#endif  // MIMI_SRC_BASE_BACKOFF_H_

@@ -1,0 +1,225 @@
+#include "src/store/redis/redis_tables.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "src/base/status.h"
+
+namespace mimi::internal {
+namespace {
+
+constexpr std::size_t kExpireBudget = 4096;
+constexpr std::size_t kWorkBudget = 4096;
+
+// The place of the oldest tombstone.
+std::uint64_t First(const RowMap& rows) {
+  return rows.WalkTombstones(0, 0, [](const RowMap::Tombstone&) {});
+}
+
+}  // namespace
+
+void RedisTables::Open(const StateSchema& schema) {
+  std::unique_ptr<RowMap>& rows = maps_[schema.table()];
+  if (rows == nullptr) {
+    rows = std::make_unique<RowMap>(schema, limits_);
+  } else {
+    rows->Extend(schema);
+  }
+}
+
+RowMap* RedisTables::Find(TableId table) {
+  const auto found = maps_.find(table);
+  return found == maps_.end() ? nullptr : found->second.get();
+}
+
+const RowMap* RedisTables::Find(TableId table) const {
+  const auto found = maps_.find(table);
+  return found == maps_.end() ? nullptr : found->second.get();
+}
+
+absl::Status RedisTables::CheckFits(const BatchView& batch) const {
+  const RowMap* const rows = Find(batch.table());
+  if (rows == nullptr) {
+    return Error(absl::StatusCode::kInvalidArgument, "batch for table {:016x}, which is not open",
+                 batch.table());
+  }
+  const StateSchema::Prefix* const prefix = rows->schema().FindPrefix(batch.fingerprint());
+  if (prefix == nullptr || prefix->row_size != batch.row_size() || !rows->CanApply(batch)) {
+    return Error(absl::StatusCode::kInvalidArgument,
+                 "batch for {}: fingerprint {:016x} is no prefix of the schema, which has {:016x}",
+                 rows->schema().name(), batch.fingerprint(), rows->schema().fingerprint());
+  }
+  return absl::OkStatus();
+}
+
+void RedisTables::Mark(Dirt* dirt, std::uint32_t row) {
+  const std::uint32_t bucket = row / kBucketRows;
+  if (bucket / 64 >= dirt->buckets.size()) {
+    dirt->buckets.resize(std::size_t{bucket} / 64 + 1);
+  }
+  dirt->buckets[bucket / 64] |= std::uint64_t{1} << (bucket % 64);
+}
+
+// Where rows are now that a record with this op names.
+void RedisTables::MarkBatch(RowMap& rows, Dirt* dirt, const BatchView& batch, Op op) {
+  for (const RecordView record : batch) {
+    if (record.op != op) {
+      continue;
+    }
+    if (const std::optional<RowMap::Row> row = rows.Find(record.key); row.has_value()) {
+      Mark(dirt, row->number);
+    }
+  }
+}
+
+void RedisTables::Apply(const BatchView& batch, MonotonicTime now, Position position,
+                        Position trimmed) {
+  RowMap* const rows = Find(batch.table());
+  if (rows == nullptr || !CheckFits(batch).ok()) {
+    return;
+  }
+  Dirt* const dirt = tracking_ ? &dirt_[batch.table()] : nullptr;
+  if (dirt != nullptr) {
+    MarkBatch(*rows, dirt, batch, Op::kErase);  // before they are gone
+  }
+  const RowMap::Counts counts = rows->Apply(batch, now, position);
+  stale_ += counts.stale;
+  table_full_ += counts.table_full;
+  if (dirt != nullptr) {
+    MarkBatch(*rows, dirt, batch, Op::kPut);
+  }
+  for (const auto& [id, each] : maps_) {
+    each->Expire(now, trimmed, kExpireBudget);
+  }
+  if (batch.empty()) {
+    rows->Work(kWorkBudget);  // a heartbeat: there is time
+  }
+}
+
+absl::Status RedisTables::Load(TableId table, std::string_view blob, RowBlobKind kind,
+                               MonotonicTime now, Position position) {
+  RowMap* const rows = Find(table);
+  if (rows == nullptr) {
+    return Error(absl::StatusCode::kDataLoss, "rows of table {:016x}, which is not open", table);
+  }
+  const absl::StatusOr<RowBlobView> view = RowBlobView::Parse(blob, kind);
+  if (!view.ok()) {
+    return view.status();
+  }
+  const StateSchema& schema = rows->schema();
+  const StateSchema::Prefix* const prefix = schema.FindPrefix(view->fingerprint());
+  const std::size_t expected = kind == RowBlobKind::kTombstones ? schema.key_size()
+                               : prefix != nullptr              ? prefix->row_size
+                                                                : 0;
+  if (prefix == nullptr || view->entry_size() != expected) {
+    return Error(absl::StatusCode::kDataLoss, "{}: rows of another schema, {:016x}", schema.name(),
+                 view->fingerprint());
+  }
+  for (std::size_t i = 0; i < view->size(); ++i) {
+    const RowBlobView::Entry entry = (*view)[i];
+    const bool put = kind == RowBlobKind::kRows;
+    rows->Apply({.op = put ? Op::kPut : Op::kErase,
+                 .row = put ? entry.bytes : std::span<const std::byte>(),
+                 .key = entry.bytes.first(schema.key_size()),
+                 .origin = entry.origin,
+                 .version = entry.version},
+                now, position);
+  }
+  return absl::OkStatus();
+}
+
+void RedisTables::Track() {
+  tracking_ = true;
+  dirt_.clear();
+  at_table_ = 0;
+  at_word_ = 0;
+  for (const auto& [id, rows] : maps_) {
+    Dirt& dirt = dirt_[id];
+    dirt.buckets.assign(Buckets(*rows) / 64 + 1, ~std::uint64_t{0});
+    dirt.chunk = dirt.first_chunk = ChunksOf(*rows).first;
+  }
+}
+
+std::uint64_t RedisTables::Buckets(const RowMap& rows) const {
+  return (std::uint64_t{rows.end()} + kBucketRows - 1) / kBucketRows;
+}
+
+RedisTables::Chunks RedisTables::ChunksOf(const RowMap& rows) const {
+  return {First(rows) / kChunkStones, (rows.tombstones_end() + kChunkStones - 1) / kChunkStones};
+}
+
+bool RedisTables::NextBucket(RowMap& rows, Dirt* dirt, Piece* piece) {
+  while (at_word_ < dirt->buckets.size() && dirt->buckets[at_word_] == 0) {
+    ++at_word_;
+  }
+  if (at_word_ == dirt->buckets.size()) {
+    return false;
+  }
+  std::uint64_t& word = dirt->buckets[at_word_];
+  const auto bit = static_cast<unsigned>(std::countr_zero(word));
+  word &= word - 1;
+  piece->kind = RowBlobKind::kRows;
+  piece->number = at_word_ * 64 + bit;
+  rows_blob_.Begin(rows.schema());
+  if (piece->number < Buckets(rows)) {
+    rows.Walk(static_cast<std::uint32_t>(piece->number * kBucketRows), kBucketRows,
+              [this](const RowMap::Row& row) { rows_blob_.Add(row.row, row.origin, row.version); });
+  }
+  piece->value = rows_blob_.Finish();
+  return true;
+}
+
+bool RedisTables::NextChunk(RowMap& rows, Dirt* dirt, Piece* piece) {
+  const Chunks chunks = ChunksOf(rows);
+  piece->kind = RowBlobKind::kTombstones;
+  if (dirt->first_chunk < chunks.first) {
+    piece->number = dirt->first_chunk++;
+    piece->value = {};
+    return true;
+  }
+  dirt->chunk = std::max(dirt->chunk, chunks.first);
+  if (dirt->chunk >= chunks.end) {
+    // The last one may still grow.
+    dirt->chunk = rows.tombstones_end() / kChunkStones;
+    return false;
+  }
+  piece->number = dirt->chunk++;
+  stones_blob_.Begin(rows.schema());
+  const std::uint64_t begin = std::max(piece->number * kChunkStones, First(rows));
+  rows.WalkTombstones(begin, (piece->number + 1) * kChunkStones - begin,
+                      [this](const RowMap::Tombstone& stone) {
+                        stones_blob_.Add(stone.key, stone.origin, stone.version);
+                      });
+  piece->value = stones_blob_.Finish();
+  return true;
+}
+
+bool RedisTables::NextDirty(Piece* piece) {
+  for (auto at = dirt_.lower_bound(at_table_); at != dirt_.end(); ++at) {
+    if (at->first != at_table_) {
+      at_table_ = at->first;
+      at_word_ = 0;
+    }
+    RowMap& rows = *Find(at->first);
+    piece->table = at->first;
+    if (NextBucket(rows, &at->second, piece) || NextChunk(rows, &at->second, piece)) {
+      return true;
+    }
+  }
+  at_table_ = 0;
+  at_word_ = 0;
+  return false;
+}
+
+void RedisTables::Report(StoreState* state) const {
+  for (const auto& [id, rows] : maps_) {
+    state->rows += rows->size();
+    state->tombstones += rows->tombstones();
+    state->memory_bytes += rows->memory_bytes();
+    state->tombstones_dropped += rows->tombstones_dropped();
+  }
+  state->stale = stale_;
+  state->table_full = table_full_;
+}
+
+}  // namespace mimi::internal
