@@ -71,7 +71,7 @@ class Lab(unittest.TestCase):
             try:
                 if answer := what():
                     return answer
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 pass  # a process has ended while we looked
             time.sleep(0.05)
         self.fail("nothing came of it within 30 s")
