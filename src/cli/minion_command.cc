@@ -37,8 +37,8 @@ int MinionRemoveCommand(const MinionRemoveOptions& options) {
     return Fail(removed);
   }
   // A box may have had a driver alone, or none.
-  const absl::Status rules = RemoveConntrackDriver(
-      {.pair = options.pair, .network_namespace = minion.network_namespace});
+  const absl::Status rules =
+      RemoveConntrackDriver({.pair = options.pair, .network_namespace = minion.network_namespace});
   if (!rules.ok() && (!absl::IsNotFound(rules) || !removed.ok())) {
     return Fail(removed.ok() ? rules : removed);
   }

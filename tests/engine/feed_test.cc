@@ -5,8 +5,8 @@
 
 #include <doctest/doctest.h>
 
-#include "src/base/status.h"
 #include "src/base/backoff.h"
+#include "src/base/status.h"
 #include "tests/engine/feed_rig.h"
 
 namespace mimi::internal {

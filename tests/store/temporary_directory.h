@@ -15,8 +15,7 @@ namespace mimi {
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "mimi-store-XXXXXX").string();
+    std::string pattern = (std::filesystem::temp_directory_path() / "mimi-store-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     path_ = pattern;
   }

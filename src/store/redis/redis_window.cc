@@ -86,9 +86,8 @@ bool RedisWindow::Confirm(Position position, MonotonicTime now) {
   while (!entries_.empty()) {
     const Entry& front = entries_.front();
     const bool stored = front.state == Entry::State::kStored && front.position <= position;
-    const bool refused =
-        front.state == Entry::State::kRefused &&
-        (front.told || Superseded(front) || now - front.refused_at > kForgetAfter);
+    const bool refused = front.state == Entry::State::kRefused &&
+                         (front.told || Superseded(front) || now - front.refused_at > kForgetAfter);
     if (!stored && !refused) {
       break;
     }
