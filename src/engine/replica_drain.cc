@@ -154,6 +154,7 @@ bool Replica::MayDrain() {
   if (warmth_ != Warmth::kWarm || (offer_at_.has_value() && now_ < *offer_at_)) {
     return false;
   }
+  offer_at_.reset();  // also where it waits for something else: what is over is no deadline
   if (spare_) {
     if (loading_ || counters_.loads == 0) {
       return false;
@@ -170,9 +171,8 @@ bool Replica::MayDrain() {
 // True: there is more to send at once.
 bool Replica::Drain() {
   if (!MayDrain()) {
-    return sparing_;
+    return sparing_ && !offer_at_.has_value();
   }
-  offer_at_.reset();
   while (!outbox_.empty()) {
     if (!round_.has_value()) {
       BeginRound();

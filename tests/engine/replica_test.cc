@@ -240,6 +240,28 @@ TEST_CASE("replica: a standby is told everything, whatever it holds") {
   CHECK(rig.Equal());
 }
 
+TEST_CASE("replica: while nobody can tell who knows better, it waits and does not spin") {
+  ReplicaRig rig;
+  REQUIRE(rig.writer->Put(1, 10).Send().ok());
+  rig.minion->Plant(MakeRow(1, 9));
+  std::optional<bool> better;
+  rig.Start({.own = OriginOf("edge1.minion"), .knows_better = [&] {
+               return better;
+             }});
+  rig.minion->room = 0;
+  REQUIRE(rig.writer->Put(2, 20).Send().ok());
+  rig.Settle();  // refused: offered again in a moment, were it allowed
+  rig.time.RunFor(milliseconds(10));
+  rig.Settle();
+  CHECK(*rig.replica->NextDeadline() > rig.loop.now());
+  CHECK_FALSE(rig.replica->settled());
+  better = false;
+  rig.minion->room = FakeMinion::kUnlimited;
+  rig.SettleFor(seconds(1));
+  CHECK(rig.replica->settled());
+  CHECK(rig.Equal());
+}
+
 TEST_CASE("replica: what is confirmed goes on where only other tables do") {
   ReplicaRig rig;
   rig.Start();
