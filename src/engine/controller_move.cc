@@ -123,9 +123,12 @@ bool Controller::GiveUpIfHopeless() {
                  seen.box(to).readiness_reason));
     return true;
   }
-  if (step() == Step::kActivate &&
-      SinkOf(*inputs_, to).report.beat < run_->sink_mark.beat) {  // KnowsBetter() waits for this
-    GiveUp(Error(absl::StatusCode::kUnavailable, "the {}'s agent has started anew", SideName(to)));
+  // While the step is kActivate, a sink that is loaded anew waits until it is told what it holds
+  // (KnowsBetter()). The beat of an agent that has started anew is lower only if the one before it
+  // had lived longer.
+  const PairRow& sink = SinkOf(*inputs_, to).report;
+  if (step() == Step::kActivate && (sink.syncing || sink.beat < run_->sink_mark.beat)) {
+    GiveUp(Error(absl::StatusCode::kUnavailable, "the {} is being loaded anew", SideName(to)));
     return true;
   }
   if (now >= run_->step_began + options_.manager.step_timeout) {

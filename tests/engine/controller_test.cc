@@ -590,5 +590,19 @@ TEST_CASE("controller: the target learns that the traffic was sent to it") {
   }
 }
 
+TEST_CASE("controller: a target that is loaded anew while it is activated gets no traffic") {
+  Manager::Setup setup;
+  Pair* world = nullptr;
+  setup.on_step = [&](Manager&, Side, Step step, StepEdge) {
+    world->world.box(Side::kMinion).sink_syncing = step == Step::kActivate;
+  };
+  Pair pair(std::move(setup));
+  world = &pair;
+  const absl::Status moved = pair.Move(Side::kMinion, seconds(1));
+  CHECK(Words(moved).find("loaded anew") != std::string::npos);
+  pair.world.time.RunFor(seconds(1));
+  pair.CheckSettled(Side::kPrimary);
+}
+
 }  // namespace
 }  // namespace mimi::testing

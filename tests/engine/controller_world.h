@@ -102,6 +102,7 @@ class World {
     MonotonicTime lag_since;
     std::uint64_t waiting = 0;  // records that the source cannot get rid of
     bool source_syncing = false;
+    bool sink_syncing = false;
     bool audits = true;  // it answers the wish of a planned return
     std::uint64_t differing = 0;
     PairRow source_row, sink_row;
@@ -195,6 +196,7 @@ class World {
       row.healthy = true;
       row.readiness = me.readiness;
       row.resyncs = 1;
+      row.syncing = me.sink_syncing;
       row.active = internal::WantsActive(now_wanted, side);
       if (now_wanted.phase == Phase::kRestoring && now_wanted.planned && side == Side::kPrimary &&
           me.audits) {
