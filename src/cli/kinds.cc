@@ -8,6 +8,15 @@ using config::Kind;
 constexpr Kind<StateStore> kStores[] = {
     {"memory", "in this process; nothing outlives it", ReadMemoryStore},
     {"file", "a directory of this host, for any number of processes", ReadFileStore},
+#if MIMI_CLI_REDIS
+    {"redis", "a Redis server, by TCP", ReadRedisStore},
+    {"rediss", "a Redis server, by TLS", ReadRedisStore},
+    {"unix", "a Redis server of this host, by its socket", ReadRedisStore},
+#else
+    {"redis", "built without MIMI_WITH_REDIS", nullptr},
+    {"rediss", "built without MIMI_WITH_REDIS", nullptr},
+    {"unix", "built without MIMI_WITH_REDIS", nullptr},
+#endif
 };
 
 constexpr Kind<Driver> kDrivers[] = {

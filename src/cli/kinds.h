@@ -31,6 +31,9 @@ const config::Kinds& AllKinds();
 config::Build<StateStore> ReadMemoryStore(config::Section& section, config::ReadContext& context);
 config::Build<StateStore> ReadFileStore(config::Section& section, config::ReadContext& context);
 
+// kinds/redis.cc
+config::Build<StateStore> ReadRedisStore(config::Section& section, config::ReadContext& context);
+
 // kinds/rows_file.cc
 config::Build<Driver> ReadRowsFileDriver(config::Section& section, config::ReadContext& context);
 

@@ -217,6 +217,8 @@ void RedisTables::Report(StoreState* state) const {
     state->tombstones += rows->tombstones();
     state->memory_bytes += rows->memory_bytes();
     state->tombstones_dropped += rows->tombstones_dropped();
+    state->rows_missing += rows->missing();
+    state->missing_fit += rows->missing_fit();
   }
   state->stale = stale_;
   state->table_full = table_full_;
