@@ -58,33 +58,23 @@ void Print(const Counts& counts) {
 }
 
 absl::StatusOr<std::shared_ptr<const rules::RuleSet>> Load(const ParseOptions& options) {
-  std::vector<rules::RuleText> texts;
-  for (const std::string& path : options.rule_files) {
-    absl::StatusOr<rules::RuleText> text = rules::ReadRuleFile(path);
-    if (!text.ok()) {
-      return text.status();
-    }
-    texts.push_back(*std::move(text));
+  absl::StatusOr<std::vector<rules::RuleText>> texts =
+      rules::ReadRules(options.rule_files, options.packs, options.pack_directory);
+  if (!texts.ok()) {
+    return texts.status();
   }
-  for (const std::string& pack : options.packs) {
-    absl::StatusOr<rules::RuleText> text = rules::ReadPackFile(pack, options.pack_directory);
-    if (!text.ok()) {
-      return text.status();
-    }
-    texts.push_back(*std::move(text));
-  }
-  if (texts.empty()) {
+  if (texts->empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "expected --pack NAME or --rules FILE");
   }
   if (options.schema.empty()) {
-    return rules::CompileRules(texts, FlowSchema());
+    return rules::CompileRules(*texts, FlowSchema());
   }
   absl::StatusOr<rules::RuleText> definition = rules::ReadRuleFile(options.schema);
   if (!definition.ok()) {
     return definition.status();
   }
   absl::StatusOr<StateSchema> schema = StateSchema::FromToml(definition->text, options.schema);
-  return schema.ok() ? rules::CompileRules(texts, *schema) : schema.status();
+  return schema.ok() ? rules::CompileRules(*texts, *schema) : schema.status();
 }
 
 void PrintRefused(std::uint64_t line, const rules::Reading& reading) {

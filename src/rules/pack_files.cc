@@ -87,11 +87,34 @@ absl::StatusOr<RuleText> ReadRuleFile(const std::string& path) {
   }
   RuleText text;
   text.name = path;
-  text.text.assign(std::istreambuf_iterator<char>(file), {});
+  text.text.resize(kMaxSize + 1);  // no more, however long the file is
+  file.read(text.text.data(), static_cast<std::streamsize>(text.text.size()));
+  text.text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.text.size() > kMaxSize) {
     return Error(absl::StatusCode::kInvalidArgument, "{}: longer than {} bytes", path, kMaxSize);
   }
   return text;
+}
+
+absl::StatusOr<std::vector<RuleText>> ReadRules(const std::vector<std::string>& files,
+                                                const std::vector<std::string>& packs,
+                                                const std::string& pack_directory) {
+  std::vector<RuleText> texts;
+  for (const std::string& path : files) {
+    absl::StatusOr<RuleText> text = ReadRuleFile(path);
+    if (!text.ok()) {
+      return text.status();
+    }
+    texts.push_back(*std::move(text));
+  }
+  for (const std::string& pack : packs) {
+    absl::StatusOr<RuleText> text = ReadPackFile(pack, pack_directory);
+    if (!text.ok()) {
+      return text.status();
+    }
+    texts.push_back(*std::move(text));
+  }
+  return texts;
 }
 
 }  // namespace mimi::rules

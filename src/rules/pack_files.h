@@ -26,6 +26,11 @@ absl::StatusOr<RuleText> ReadPackFile(const std::string& name, const std::string
 /// Errors: NotFound, InvalidArgument (longer than a megabyte).
 absl::StatusOr<RuleText> ReadRuleFile(const std::string& path);
 
+/// Files, then packs. Errors: of the first that cannot be read.
+absl::StatusOr<std::vector<RuleText>> ReadRules(const std::vector<std::string>& files,
+                                                const std::vector<std::string>& packs,
+                                                const std::string& pack_directory);
+
 }  // namespace mimi::rules
 
 #endif  // MIMI_SRC_RULES_PACK_FILES_H_

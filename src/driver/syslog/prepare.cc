@@ -1,5 +1,7 @@
 #include "src/driver/syslog/prepare.h"
 
+#include <algorithm>
+#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
@@ -14,25 +16,17 @@ namespace internal {
 
 absl::StatusOr<std::shared_ptr<const rules::RuleSet>> LoadLogRules(
     const SyslogDriverOptions& options) {
-  std::vector<rules::RuleText> texts;
+  absl::StatusOr<std::vector<rules::RuleText>> texts =
+      rules::ReadRules(options.rule_files, options.packs, options.pack_directory);
+  if (!texts.ok()) {
+    return texts.status();
+  }
+  std::vector<rules::RuleText> all;  // in the order of preference
   for (const LogRuleText& text : options.rule_texts) {
-    texts.push_back({text.text, text.name});
+    all.push_back({text.text, text.name});
   }
-  for (const std::string& path : options.rule_files) {
-    absl::StatusOr<rules::RuleText> text = rules::ReadRuleFile(path);
-    if (!text.ok()) {
-      return text.status();
-    }
-    texts.push_back(*std::move(text));
-  }
-  for (const std::string& pack : options.packs) {
-    absl::StatusOr<rules::RuleText> text = rules::ReadPackFile(pack, options.pack_directory);
-    if (!text.ok()) {
-      return text.status();
-    }
-    texts.push_back(*std::move(text));
-  }
-  if (texts.empty()) {
+  std::move(texts->begin(), texts->end(), std::back_inserter(all));
+  if (all.empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "packs: expected rules: a pack, or a file");
   }
   const std::span<const std::byte> start = options.schema.default_row();
@@ -48,7 +42,7 @@ absl::StatusOr<std::shared_ptr<const rules::RuleSet>> LoadLogRules(
   };
   set("source", static_cast<std::uint64_t>(FlowSource::kSyslog));
   set("idle_timeout", static_cast<std::uint64_t>(options.idle_timeout.count()));
-  return rules::CompileRules(texts, options.schema, std::move(row));
+  return rules::CompileRules(all, options.schema, std::move(row));
 }
 
 absl::StatusOr<SyslogParts> PrepareSyslog(const SyslogDriverOptions& options) {
