@@ -2,10 +2,10 @@
 
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
-#include <algorithm>
 #include <bit>
 
 #include "src/base/status.h"
+#include "src/wire/nft_table_name.h"
 
 namespace mimi::internal {
 namespace {
@@ -17,11 +17,6 @@ constexpr unsigned kReply = 1U << 3;
 constexpr unsigned kAssured = 1U << 4;
 constexpr unsigned kProtocol = 1U << 5;
 constexpr unsigned kMark = 1U << 7;
-
-bool IsNameCharacter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '.';
-}
 
 std::string Table(const ConntrackDriverOptions& options) {
   return "mimi_driver_" + options.pair;
@@ -42,13 +37,8 @@ constexpr sock_filter kEventFilter[] = {
 }  // namespace
 
 absl::Status CheckConntrackOptions(const ConntrackDriverOptions& options) {
-  constexpr std::size_t kMaxPair = 64;
-  if (options.pair.empty() || options.pair.size() > kMaxPair ||
-      !std::all_of(options.pair.begin(), options.pair.end(), IsNameCharacter) ||
-      options.pair.front() == '.') {
-    return Error(absl::StatusCode::kInvalidArgument,
-                 "pair '{}': expected 1 to {} letters, digits, '_', '-' and '.'", options.pair,
-                 kMaxPair);
+  if (absl::Status status = CheckNftTableName(options.pair); !status.ok()) {
+    return status;
   }
   if (!std::has_single_bit(options.closing_mark)) {
     return Error(absl::StatusCode::kInvalidArgument, "closing_mark {:#x}: expected a single bit",

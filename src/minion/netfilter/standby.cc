@@ -6,6 +6,7 @@
 
 #include "src/base/status.h"
 #include "src/minion/netfilter/originals.h"
+#include "src/wire/nft_table_name.h"
 
 namespace mimi::internal {
 namespace {
@@ -24,11 +25,6 @@ constexpr Wanted kWanted[] = {
      "windows were tracked on the other box meanwhile: packets would count as out of window, and "
      "connections would stall after a move"},
 };
-
-bool IsNameCharacter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '.';
-}
 
 std::string InterfaceMatch(const std::vector<std::string>& interfaces) {
   if (interfaces.empty()) {
@@ -80,18 +76,13 @@ absl::Status ChangeSysctls(Originals* originals) {
 }  // namespace
 
 absl::Status CheckStandbyOptions(const NetfilterMinionOptions& options) {
-  constexpr std::size_t kMaxPair = 64;
-  if (options.pair.empty() || options.pair.size() > kMaxPair ||
-      !std::all_of(options.pair.begin(), options.pair.end(), IsNameCharacter) ||
-      options.pair.front() == '.') {
-    return Error(absl::StatusCode::kInvalidArgument,
-                 "pair '{}': expected 1 to {} letters, digits, '_', '-' and '.'", options.pair,
-                 kMaxPair);
+  if (absl::Status status = CheckNftTableName(options.pair); !status.ok()) {
+    return status;
   }
   for (const std::string& interface : options.interfaces) {
     if (interface.empty() || interface.size() > 15 ||
         !std::all_of(interface.begin(), interface.end(), [](char c) {
-          return IsNameCharacter(c) || c == ':' || c == '@' || c == '+';
+          return IsNftNameCharacter(c) || c == ':' || c == '@' || c == '+';
         })) {
       return Error(absl::StatusCode::kInvalidArgument, "interface '{}': not a device's name",
                    interface);
