@@ -9,6 +9,7 @@
 #include "src/store/file/file_cursor.h"
 #include "src/store/file/file_lease.h"
 #include "src/store/file/file_store_core.h"
+#include "src/store/find_row.h"
 
 namespace mimi {
 namespace {
@@ -180,29 +181,18 @@ absl::StatusOr<std::unique_ptr<Cursor>> FileStore::Snapshot(TableId table,
 }
 
 void FileStore::Lookup(TableId table, std::span<const std::byte> key, LookupCallback done) {
-  core_->Enqueue([this, table, key = std::vector<std::byte>(key.begin(), key.end()),
-                  done = std::move(done)] {
-    if (core_->broken()) {
-      done(core_->status());
-      return true;
-    }
-    if (!core_->CatchUp()) {
-      return core_->broken() ? (done(core_->status()), true) : false;
-    }
-    RowMap* const rows = core_->pair().FindTable(table);
-    if (rows == nullptr || key.size() != rows->schema().key_size()) {
-      done(Error(absl::StatusCode::kInvalidArgument,
-                 "table {:#018x}: not open, or its key has not {} bytes", table, key.size()));
-      return true;
-    }
-    const std::optional<RowMap::Row> row = rows->Find(key);
-    if (row.has_value()) {
-      done(Found{row->row, row->origin, row->version});
-    } else {
-      done(Error(absl::StatusCode::kNotFound, "{}: no row has this key", rows->schema().name()));
-    }
-    return true;
-  });
+  core_->Enqueue(
+      [this, table, key = std::vector<std::byte>(key.begin(), key.end()), done = std::move(done)] {
+        if (core_->broken()) {
+          done(core_->status());
+          return true;
+        }
+        if (!core_->CatchUp()) {
+          return core_->broken() ? (done(core_->status()), true) : false;
+        }
+        done(FindRow(core_->pair().FindTable(table), table, key));
+        return true;
+      });
 }
 
 StoreState FileStore::state() const {

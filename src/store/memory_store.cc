@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/base/status.h"
+#include "src/store/find_row.h"
 #include "src/store/memory_cursors.h"
 #include "src/store/memory_repository.h"
 
@@ -117,19 +118,7 @@ class MemoryStore final : public StateStore {
 
  private:
   absl::StatusOr<Found> Find(TableId table, std::span<const std::byte> key) {
-    RowMap* rows = repository_->table(table);
-    if (rows == nullptr) {
-      return Error(absl::StatusCode::kInvalidArgument, "lookup: table {:016x} is not open", table);
-    }
-    if (key.size() != rows->schema().key_size()) {
-      return Error(absl::StatusCode::kInvalidArgument, "lookup in {}: key of {} bytes, expected {}",
-                   rows->schema().name(), key.size(), rows->schema().key_size());
-    }
-    const std::optional<RowMap::Row> row = rows->Find(key);
-    if (!row.has_value()) {
-      return Error(absl::StatusCode::kNotFound, "lookup in {}: no such row", rows->schema().name());
-    }
-    return Found{row->row, row->origin, row->version};
+    return FindRow(repository_->table(table), table, key);
   }
 
   std::shared_ptr<MemoryRepository> repository_;

@@ -7,6 +7,7 @@
 
 #include "src/base/bytes.h"
 #include "src/base/status.h"
+#include "src/store/find_row.h"
 #include "src/store/redis/redis_core.h"
 #include "src/store/redis/redis_cursors.h"
 #include "src/store/redis/redis_lease.h"
@@ -153,19 +154,7 @@ void RedisStore::Lookup(TableId table, std::span<const std::byte> key, LookupCal
 }
 
 absl::StatusOr<StateStore::Found> RedisStore::Find(TableId table, std::span<const std::byte> key) {
-  RowMap* const rows = core_.tables().Find(table);
-  if (rows == nullptr) {
-    return Error(absl::StatusCode::kInvalidArgument, "lookup: table {:016x} is not open", table);
-  }
-  if (key.size() != rows->schema().key_size()) {
-    return Error(absl::StatusCode::kInvalidArgument, "lookup in {}: key of {} bytes, expected {}",
-                 rows->schema().name(), key.size(), rows->schema().key_size());
-  }
-  const std::optional<RowMap::Row> row = rows->Find(key);
-  if (!row.has_value()) {
-    return Error(absl::StatusCode::kNotFound, "lookup in {}: no such row", rows->schema().name());
-  }
-  return Found{row->row, row->origin, row->version};
+  return FindRow(core_.tables().Find(table), table, key);
 }
 
 absl::Status CheckName(std::string_view what, std::string_view name) {
