@@ -584,7 +584,8 @@ TEST_CASE("controller: the target learns that the traffic was sent to it") {
   Pair pair(std::move(setup));
   world = &pair;
   CHECK(pair.Move(Side::kMinion).ok());
-  for (const auto& [step, known] : redirected) {
+  for (const auto& [at, known] : redirected) {
+    const Step step = at;  // clang 14 captures no structured binding
     CAPTURE(StepName(step));
     CHECK(known == (step == Step::kDrainTail || step == Step::kClaim));
   }

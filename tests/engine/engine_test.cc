@@ -93,11 +93,11 @@ TEST_CASE("engine: a primary's process that restarts claims a new term and resyn
   const std::uint64_t term = pair.manager.engine->status().primary_source.report.term;
 
   pair.primary.engine.reset();
-  pair.lane = pair.minion_lane;  // nothing to walk while it is away
+  pair.lane.reset();  // nothing to walk while it is away
   pair.RunFor(seconds(1));
   pair.live = {0, 1, 2, 3, 4};  // the others ended meanwhile, unseen
   pair.primary.Make(pair.PrimaryOptions());
-  pair.lane = *pair.primary.engine->OpenLane(Side::kPrimary, pair.schema);
+  pair.lane.reset(*pair.primary.engine->OpenLane(Side::kPrimary, pair.schema));
   CHECK(pair.RunUntil([&] { return pair.minion_plane.held().size() == 5; }, seconds(10)));
   CHECK(pair.RunUntil(
       [&] { return pair.manager.engine->status().primary_source.report.term > term; }, seconds(5)));

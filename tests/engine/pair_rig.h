@@ -120,14 +120,19 @@ struct Node {
   std::unique_ptr<Engine> engine;
 };
 
+struct CloseLane {
+  void operator()(Lane* lane) const { lane->Close(); }
+};
+using OwnLane = std::unique_ptr<Lane, CloseLane>;
+
 // A pair of three processes: the primary with a lane and a sink, the minion with a lane and a sink, and a manager.
 struct Pair {
   explicit Pair(std::function<void(EngineOptions&)> change = [](EngineOptions&) {})
       : change_options(std::move(change)) {
     primary.Make(PrimaryOptions());
-    lane = *primary.engine->OpenLane(Side::kPrimary, schema);
+    lane.reset(*primary.engine->OpenLane(Side::kPrimary, schema));
     minion.Make(MinionOptions());
-    minion_lane = *minion.engine->OpenLane(Side::kMinion, schema);
+    minion_lane.reset(*minion.engine->OpenLane(Side::kMinion, schema));
     StartManager();
   }
 
@@ -161,8 +166,8 @@ struct Pair {
     manager.Make(std::move(options));
   }
 
-  void Walk(Lane* a_lane, const std::vector<std::uint32_t>& ids, std::uint32_t backend) {
-    if (!a_lane->ResyncWanted()) {
+  void Walk(const OwnLane& a_lane, const std::vector<std::uint32_t>& ids, std::uint32_t backend) {
+    if (a_lane == nullptr || !a_lane->ResyncWanted()) {
       return;
     }
     REQUIRE(a_lane->BeginResync());
@@ -251,8 +256,8 @@ struct Pair {
   FakeMinion minion_plane{schema, minion.loop};
   FakeSteering steering{manager.loop};
   std::unique_ptr<FailoverPolicy> policy = NewImmediatePolicy();
-  Lane* lane = nullptr;
-  Lane* minion_lane = nullptr;
+  OwnLane lane;
+  OwnLane minion_lane;
   std::vector<std::uint32_t> live;         // born at the primary
   std::vector<std::uint32_t> minion_live;  // born at the minion
   std::vector<std::string> steps;

@@ -69,7 +69,7 @@ TEST_CASE("scenario: an operator can move back what a dead primary lost, once it
   REQUIRE(pair.RunUntil([&] { return pair.Ready(); }, seconds(10)));
   Report(pair, Health::kDown);
   pair.primary.engine.reset();
-  pair.lane = pair.minion_lane;
+  pair.lane.reset();
   pair.primary_plane.Lose();  // it reboots empty
   REQUIRE(pair.RunUntil([&] { return PhaseOf(pair) == Phase::kOnMinion; }, seconds(5)));
   pair.RunFor(seconds(5));
@@ -79,7 +79,7 @@ TEST_CASE("scenario: an operator can move back what a dead primary lost, once it
 
   pair.live.clear();
   pair.primary.Make(pair.PrimaryOptions());
-  pair.lane = *pair.primary.engine->OpenLane(Side::kPrimary, pair.schema);
+  pair.lane.reset(*pair.primary.engine->OpenLane(Side::kPrimary, pair.schema));
   Report(pair, Health::kUp);
   REQUIRE(pair.RunUntil([&] { return pair.primary_plane.held().size() == 51; }, seconds(20)));
   const absl::Status restored = pair.Move(Side::kPrimary);
