@@ -1,8 +1,9 @@
 #include "src/rules/anchors.h"
 
 #include <algorithm>
-#include <cstring>
-#include <utility>
+#include <tuple>
+
+#include "src/rules/scan.h"
 
 namespace mimi::rules {
 
@@ -11,70 +12,66 @@ void Anchors::Add(std::string_view literal, std::uint32_t id) {
 }
 
 void Anchors::Build() {
-  window_ = 32;
+  std::size_t shortest = kMaxStride + kProbeSize - 1;
   for (const auto& [text, id] : added_) {
-    window_ = std::min(window_, text.size());
+    shortest = std::min(shortest, text.size());
   }
-  const auto bucket = [this](const std::string& text) {
-    return BlockOf(text.data() + window_ - 2);
-  };
+  stride_ = shortest - kProbeSize + 1;
   // Longer literals first: they say more. Equal ones keep the order of the rules.
-  std::stable_sort(added_.begin(), added_.end(), [&](const auto& a, const auto& b) {
-    const std::size_t in_a = bucket(a.first);
-    const std::size_t in_b = bucket(b.first);
-    if (in_a != in_b) {
-      return in_a < in_b;
-    }
+  std::stable_sort(added_.begin(), added_.end(), [](const auto& a, const auto& b) {
     return a.first.size() != b.first.size() ? a.first.size() > b.first.size() : a.first < b.first;
   });
-  shift_.fill(static_cast<std::uint8_t>(window_ - 1));
   for (const auto& [text, id] : added_) {
     if (literals_.empty() || literals_.back().text != text) {
       literals_.push_back({text, static_cast<std::uint32_t>(ids_.size()), 0});
     }
     ++literals_.back().count;
     ids_.push_back(id);
-    for (std::size_t i = 0; i + 1 < window_; ++i) {
-      std::uint8_t& shift = shift_[BlockOf(text.data() + i)];
-      shift = std::min(shift, static_cast<std::uint8_t>(window_ - 2 - i));
+  }
+  for (std::uint32_t i = 0; i < literals_.size(); ++i) {
+    for (std::uint32_t offset = 0; offset < stride_; ++offset) {
+      const std::size_t bucket = BucketOf(literals_[i].text.data() + offset);
+      meetings_.push_back({static_cast<std::uint32_t>(bucket), i, offset});
     }
   }
-  std::size_t next = 0;
-  for (std::size_t b = 0; b < kBuckets; ++b) {
-    bucket_[b] = static_cast<std::uint16_t>(next);
-    while (next < literals_.size() && bucket(literals_[next].text) == b) {
-      ++next;
-    }
+  // What begins first comes first, and there the longest.
+  std::ranges::sort(meetings_, [](const Meeting& a, const Meeting& b) {
+    return std::tuple(a.bucket, b.offset, a.literal) < std::tuple(b.bucket, a.offset, b.literal);
+  });
+  for (std::size_t i = meetings_.size(); i-- > 0;) {
+    used_.set(meetings_[i].bucket);
+    begin_[meetings_[i].bucket] = static_cast<std::uint32_t>(i);
   }
-  bucket_[kBuckets] = static_cast<std::uint16_t>(next);
+}
+
+bool Anchors::Meets(std::string_view text, std::size_t probe, const Meeting& meeting) const {
+  const std::string& literal = literals_[meeting.literal].text;
+  if (probe < meeting.offset || text.size() - (probe - meeting.offset) < literal.size()) {
+    return false;
+  }
+  return SameBytes(text.data() + probe - meeting.offset, literal.data(), literal.size());
 }
 
 bool Anchors::Next(std::string_view text, Cursor* cursor, Hit* hit) const {
   if (literals_.empty()) {
     return false;
   }
-  const char* const data = text.data();
-  std::size_t end = std::max(cursor->end, window_);
-  std::size_t next = cursor->literal;
-  while (end <= text.size()) {
-    const std::size_t block = BlockOf(data + end - 2);
-    const std::uint8_t shift = shift_[block];
-    if (shift != 0) {
-      end += shift;
+  std::size_t next = cursor->meeting;
+  for (std::size_t probe = cursor->probe; probe + kProbeSize <= text.size(); probe += stride_) {
+    const std::size_t bucket = BucketOf(text.data() + probe);
+    if (!used_[bucket]) {
       continue;
     }
-    const std::size_t at = end - window_;
-    for (std::size_t i = std::max<std::size_t>(bucket_[block], next); i < bucket_[block + 1]; ++i) {
-      const Literal& literal = literals_[i];
-      if (text.size() - at >= literal.text.size() &&
-          std::memcmp(data + at, literal.text.data(), literal.text.size()) == 0) {
-        *hit = {at, literal.first, literal.count};
-        *cursor = {end, i + 1};
+    for (std::size_t i = std::max<std::size_t>(begin_[bucket], next);
+         i < meetings_.size() && meetings_[i].bucket == bucket; ++i) {
+      if (Meets(text, probe, meetings_[i])) {
+        const Literal& literal = literals_[meetings_[i].literal];
+        *hit = {probe - meetings_[i].offset, literal.first, literal.count};
+        *cursor = {probe, i + 1};
         return true;
       }
     }
     next = 0;
-    ++end;
   }
   return false;
 }

@@ -23,25 +23,23 @@ void JoinKeyHasher::Mix(std::uint64_t word) {
   high_ = Avalanche(std::rotl(high_, 27) + (word ^ 0x9e3779b97f4a7c15ULL));
 }
 
-void JoinKeyHasher::Add(const Value& value) {
-  Mix(static_cast<std::uint64_t>(value.kind));
+void JoinKeyHasher::Add(std::uint8_t name, const Value& value) {
+  const std::uint64_t what = std::uint64_t{name} << 8 | static_cast<std::uint64_t>(value.kind);
   if (value.kind == ValueKind::kNumber) {
+    Mix(what);
     return Mix(value.number);
   }
-  if (value.kind == ValueKind::kText) {
-    return Add(value.text);
+  if (value.kind == ValueKind::kIp) {
+    std::uint64_t halves[2];
+    std::memcpy(halves, value.ip.octets.data(), sizeof(halves));
+    Mix(what);
+    Mix(halves[0]);
+    return Mix(halves[1]);
   }
-  std::uint64_t halves[2];
-  std::memcpy(halves, value.ip.octets.data(), sizeof(halves));
-  Mix(halves[0]);
-  Mix(halves[1]);
-}
-
-void JoinKeyHasher::Add(std::string_view text) {
-  Mix(text.size());
-  for (std::size_t at = 0; at < text.size(); at += 8) {
+  Mix(what | std::uint64_t{value.text.size()} << 16);
+  for (std::size_t at = 0; at < value.text.size(); at += 8) {
     std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, std::min<std::size_t>(8, text.size() - at));
+    std::memcpy(&word, value.text.data() + at, std::min<std::size_t>(8, value.text.size() - at));
     Mix(word);
   }
 }

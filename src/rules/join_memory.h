@@ -42,8 +42,8 @@ struct JoinKey {
 class JoinKeyHasher {
  public:
   explicit JoinKeyHasher(std::uint64_t seed) : low_(seed), high_(~seed) {}
-  void Add(const Value& value);
-  void Add(std::string_view text);
+  /// `name` tells values of the key apart that could else take each other's place.
+  void Add(std::uint8_t name, const Value& value);
   JoinKey key() const { return {low_ | 1, high_}; }  // never zero
 
  private:

@@ -235,13 +235,11 @@ void LineReader::Keep(const Rule& rule, MonotonicTime now) {
 
 JoinKey LineReader::KeyOf(const JoinUse& use) const {
   JoinKeyHasher hasher(seed_);
-  Value index;
-  index.kind = ValueKind::kNumber;
+  std::uint8_t name = 0;
   for (const std::uint8_t slot : use.key) {
-    ++index.number;
+    ++name;
     if (values_.has(slot)) {  // what is not told is not asked for
-      hasher.Add(index);
-      hasher.Add(values_.at[slot]);
+      hasher.Add(name, values_.at[slot]);
     }
   }
   return hasher.key();

@@ -4,10 +4,14 @@
 #include <cstring>
 #include <utility>
 
+#include "src/base/byte_set.h"
 #include "src/rules/scan.h"
 
 namespace mimi::rules {
 namespace {
+
+constexpr ByteSet kBetween(" \t,;");
+constexpr ByteSet kKeyEnds("= \t");
 
 struct Pair {
   std::string_view key;
@@ -22,13 +26,11 @@ class PairScanner {
   PairScanner(std::string_view text, std::size_t from) : text_(text), at_(from) {}
 
   bool Next(Pair* pair) {
-    while (at_ < text_.size() && (IsBlank(text_[at_]) || text_[at_] == ',' || text_[at_] == ';')) {
+    while (at_ < text_.size() && kBetween.contains(text_[at_])) {
       ++at_;
     }
     const std::size_t start = at_;
-    while (at_ < text_.size() && text_[at_] != '=' && !IsBlank(text_[at_])) {
-      ++at_;
-    }
+    at_ += kKeyEnds.FindIn(text_.substr(at_));
     if (at_ == start && at_ >= text_.size()) {
       return false;
     }
@@ -81,24 +83,32 @@ class PairScanner {
 }  // namespace
 
 void PairsPlan::Add(std::string_view key, std::vector<Program> programs, Wish wish) {
-  buckets_[BucketOf(key)].push_back(static_cast<std::uint8_t>(keys_.size()));
+  std::size_t place = PlaceOf(key);
+  while (places_[place] != 0) {
+    place = (place + 1) % kPlaces;
+  }
+  if (wish.required) {
+    required_.push_back(static_cast<std::uint8_t>(keys_.size()));
+  }
   keys_.push_back({std::string(key), std::move(programs), wish});
+  places_[place] = static_cast<std::uint8_t>(keys_.size());
 }
 
-std::size_t PairsPlan::BucketOf(std::string_view name) {
+std::size_t PairsPlan::PlaceOf(std::string_view name) {
   if (name.empty()) {
     return 0;
   }
   const auto first = static_cast<unsigned char>(name.front());
+  const auto middle = static_cast<unsigned char>(name[name.size() / 2]);
   const auto last = static_cast<unsigned char>(name.back());
-  return (name.size() * 7 + std::size_t{first} * 3 + std::size_t{last}) % 64;
+  return (name.size() * 7 + std::size_t{first} * 3 + std::size_t{middle} * 5 + last) % kPlaces;
 }
 
-const PairsPlan::Key* PairsPlan::Find(std::string_view name, std::size_t* index) const {
-  for (const std::uint8_t candidate : buckets_[BucketOf(name)]) {
-    if (keys_[candidate].name == name) {
-      *index = candidate;
-      return &keys_[candidate];
+const PairsPlan::Key* PairsPlan::Find(std::string_view name) const {
+  for (std::size_t place = PlaceOf(name); places_[place] != 0; place = (place + 1) % kPlaces) {
+    const Key& key = keys_[places_[place] - std::size_t{1}];
+    if (key.name.size() == name.size() && SameBytes(key.name.data(), name.data(), name.size())) {
+      return &key;
     }
   }
   return nullptr;
@@ -110,13 +120,16 @@ MatchResult PairsPlan::Match(std::string_view text, std::size_t from, Values* va
   PairScanner scanner(text, from);
   Pair pair;
   while (scanner.Next(&pair)) {
-    std::size_t index = 0;
-    const Key* const key = Find(pair.key, &index);
-    if (key == nullptr || times[index] >= key->programs.size()) {
+    const Key* const key = Find(pair.key);
+    if (key == nullptr) {
       continue;
     }
-    const Program& program = key->programs[times[index]];
-    ++times[index];
+    std::uint8_t& time = times[static_cast<std::size_t>(key - keys_.data())];
+    if (time >= key->programs.size()) {
+      continue;
+    }
+    const Program& program = key->programs[time];
+    ++time;
     if (pair.value.empty() && !key->wish.required &&
         !(key->wish.never_last && pair.value_at >= text.size())) {
       continue;
@@ -135,8 +148,8 @@ MatchResult PairsPlan::Match(std::string_view text, std::size_t from, Values* va
     }
   }
   result.reached = text.size();
-  for (std::size_t i = 0; i < keys_.size(); ++i) {
-    if (keys_[i].wish.required && times[i] < keys_[i].programs.size()) {
+  for (const std::uint8_t key : required_) {
+    if (times[key] < keys_[key].programs.size()) {
       result.refusal = Refusal::kTruncated;  // as the line stands, what is needed did not come
       return result;
     }

@@ -36,11 +36,13 @@ class PairsPlan {
     std::vector<Program> programs;
     Wish wish;
   };
-  const Key* Find(std::string_view name, std::size_t* index) const;
-  static std::size_t BucketOf(std::string_view name);
+  static constexpr std::size_t kPlaces = 256;
+  static std::size_t PlaceOf(std::string_view name);
+  const Key* Find(std::string_view name) const;
 
   std::vector<Key> keys_;
-  std::array<std::vector<std::uint8_t>, 64> buckets_;
+  std::vector<std::uint8_t> required_;          ///< of keys_
+  std::array<std::uint8_t, kPlaces> places_{};  ///< of keys_, + 1; open addressing; 0: none
 };
 
 inline constexpr std::size_t kMaxKeys = 64;

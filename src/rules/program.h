@@ -5,11 +5,13 @@
 // operations.
 //
 // Most operations can match in one way only. Where there are more ways (optional parts,
-// alternatives, text up to something), the matcher remembers the others and comes back; how often
-// is limited, so that no line can keep it busy.
+// alternatives, text up to something), one byte of the line mostly tells which; where it does not,
+// the matcher remembers the others and comes back. How often is limited, so that no line can keep
+// it busy.
 //
 // Threads: constant once compiled; any.
 
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -77,11 +79,16 @@ struct Program {
   std::vector<Op> ops;
   std::string literals;
   std::vector<EnumTable> enums;
+  std::vector<std::bitset<256>> first;  ///< per op: bytes that a match from there can begin with
+  bool single = false;  ///< one value and nothing else, as most templates of key=value are
 
   std::string_view Text(const Op& op) const {
     return std::string_view(literals).substr(op.text, op.size);
   }
 };
+
+/// Fills in `first` and `single`; after the last op.
+void PlanLookahead(Program* program);
 
 /// How a match ended.
 struct MatchResult {

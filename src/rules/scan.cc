@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 
 #include "src/rules/known_names.h"
 
@@ -32,12 +33,20 @@ bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
                                                    [](char a, char b) { return Lower(a) == b; });
 }
 
-int HexValue(char c) {
-  if (IsDigit(c)) {
-    return c - '0';
+constexpr std::array<std::int8_t, 256> kHexValues = [] {
+  std::array<std::int8_t, 256> values{};
+  values.fill(-1);
+  for (std::size_t i = 0; i < 10; ++i) {
+    values['0' + i] = static_cast<std::int8_t>(i);
   }
-  const char lower = Lower(c);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+  for (std::size_t i = 0; i < 6; ++i) {
+    values['a' + i] = values['A' + i] = static_cast<std::int8_t>(10 + i);
+  }
+  return values;
+}();
+
+int HexValue(char c) {
+  return kHexValues[static_cast<unsigned char>(c)];
 }
 
 // Groups of an IPv6 address on their way into 16 bytes.
@@ -118,18 +127,18 @@ std::size_t ScanUnits(std::string_view text, std::uint64_t* nanoseconds) {
 }  // namespace
 
 std::size_t ScanNumber(std::string_view text, std::uint64_t max, std::uint64_t* number) {
+  constexpr std::size_t kAlwaysFits = 19;  // digits in 64 bits
   std::uint64_t value = 0;
   std::size_t size = 0;
-  while (size < text.size() && IsDigit(text[size])) {
+  for (; size < text.size() && IsDigit(text[size]); ++size) {
     const auto digit = static_cast<std::uint64_t>(text[size] - '0');
-    if (digit > max || value > (max - digit) / 10) {
+    if (size >= kAlwaysFits && value > (std::numeric_limits<std::uint64_t>::max() - digit) / 10) {
       return 0;
     }
     value = value * 10 + digit;
-    ++size;
   }
   *number = value;
-  return size;
+  return value <= max ? size : 0;
 }
 
 std::size_t ScanHex(std::string_view text, std::uint64_t* number) {
@@ -177,6 +186,9 @@ std::size_t ScanIpv4(std::string_view text, Ip* ip) {
 }
 
 std::size_t ScanIpv6(std::string_view text, Ip* ip) {
+  if (text.empty() || (text[0] != ':' && HexValue(text[0]) < 0)) {
+    return 0;
+  }
   Groups groups;
   std::size_t at = 0;
   if (text.starts_with("::")) {

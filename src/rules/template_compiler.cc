@@ -56,6 +56,7 @@ class Compiler {
       FlushLiteral();
       Add({.code = OpCode::kAccept});
       LinkTexts();
+      PlanLookahead(program_);
     }
     return std::move(mistake_);
   }

@@ -187,6 +187,9 @@ class HeaderReader {
     if (Peek() == '*' || Peek() == '.') {
       ++at_;
     }
+    if (at_ == start) {
+      return;
+    }
     const std::size_t behind = at_;
     if (!Timestamp()) {
       at_ = start;
@@ -266,11 +269,14 @@ class HeaderReader {
     return true;
   }
 
-  // " UTC", " CEST": three to five capitals, and not the host's name: a host follows it, or a colon.
+  // " UTC", " CEST": three or four capitals, and not the host's name: a host follows it, or a colon.
   void Zone() {
     std::size_t size = 0;
     while (Peek() == ' ' && Peek(1 + size) >= 'A' && Peek(1 + size) <= 'Z') {
       ++size;
+    }
+    if (size < 3 || size > 4) {
+      return;
     }
     constexpr std::array<std::string_view, 20> kZones = {
         "UTC", "GMT", "CET", "CEST", "EST", "EDT", "CST", "CDT",  "MST", "MDT",

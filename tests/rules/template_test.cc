@@ -94,7 +94,7 @@ TEST_CASE("joins: memory is bounded, the oldest goes, and time ends it") {
   JoinMemory memory({.name = "x", .within = std::chrono::seconds(5), .max = 4, .fields = {"a"}});
   const auto key = [](std::uint64_t i) {
     JoinKeyHasher hasher(7);
-    hasher.Add(Value{.kind = ValueKind::kNumber, .number = i, .ip = {}, .text = {}});
+    hasher.Add(1, Value{.kind = ValueKind::kNumber, .number = i, .ip = {}, .text = {}});
     return hasher.key();
   };
   const MonotonicTime start{};
