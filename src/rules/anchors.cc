@@ -1,9 +1,8 @@
 #include "src/rules/anchors.h"
 
 #include <algorithm>
+#include <cstring>
 #include <tuple>
-
-#include "src/rules/scan.h"
 
 namespace mimi::rules {
 
@@ -49,7 +48,7 @@ bool Anchors::Meets(std::string_view text, std::size_t probe, const Meeting& mee
   if (probe < meeting.offset || text.size() - (probe - meeting.offset) < literal.size()) {
     return false;
   }
-  return SameBytes(text.data() + probe - meeting.offset, literal.data(), literal.size());
+  return std::memcmp(text.data() + probe - meeting.offset, literal.data(), literal.size()) == 0;
 }
 
 bool Anchors::Next(std::string_view text, Cursor* cursor, Hit* hit) const {
@@ -58,7 +57,9 @@ bool Anchors::Next(std::string_view text, Cursor* cursor, Hit* hit) const {
   }
   std::size_t next = cursor->meeting;
   for (std::size_t probe = cursor->probe; probe + kProbeSize <= text.size(); probe += stride_) {
-    const std::size_t bucket = BucketOf(text.data() + probe);
+    // Three bytes are read as four where there are four.
+    const bool four = probe + kProbeSize < text.size();
+    const std::size_t bucket = four ? BucketIn(text.data() + probe) : BucketOf(text.data() + probe);
     if (!used_[bucket]) {
       continue;
     }

@@ -12,8 +12,10 @@
 // Threads: constant once built; any.
 
 #include <array>
+#include <bit>
 #include <bitset>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,11 +63,20 @@ class Anchors {
     std::uint32_t offset = 0;
   };
   static std::size_t BucketOf(const char* three) {
-    const std::uint32_t bytes = static_cast<unsigned char>(three[0]) |
-                                std::uint32_t{static_cast<unsigned char>(three[1])} << 8 |
-                                std::uint32_t{static_cast<unsigned char>(three[2])} << 16;
-    return bytes * 0x9e3779b1U >> 20;
+    std::uint32_t bytes = 0;
+    std::memcpy(&bytes, three, kProbeSize);
+    return Hash(bytes);
   }
+  /// The same, where a fourth byte can be read.
+  static std::size_t BucketIn(const char* four) {
+    if constexpr (std::endian::native == std::endian::big) {
+      return BucketOf(four);
+    }
+    std::uint32_t bytes = 0;
+    std::memcpy(&bytes, four, sizeof(bytes));
+    return Hash(bytes & 0xffffff);
+  }
+  static std::size_t Hash(std::uint32_t bytes) { return bytes * 0x9e3779b1U >> 20; }
   bool Meets(std::string_view text, std::size_t probe, const Meeting& meeting) const;
 
   std::vector<std::pair<std::string, std::uint32_t>> added_;

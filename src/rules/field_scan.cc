@@ -1,15 +1,10 @@
 #include "src/rules/field_scan.h"
 
-#include <algorithm>
-
-#include "src/base/byte_set.h"
+#include "src/base/find_byte.h"
 #include "src/rules/scan.h"
 
 namespace mimi::rules {
 namespace {
-
-constexpr ByteSet kLabelEnds(":/(),");
-constexpr ByteSet kBlankBytes(" \t");
 
 // Whether an address begins here that the end of the text cuts off.
 bool MayBeCut(std::string_view rest) {
@@ -31,13 +26,14 @@ FieldScan Found(const Op& op, std::string_view text, std::size_t at, std::size_t
   return {Refusal::kNone, at + size};
 }
 
+using ScansAddress = std::size_t (*)(std::string_view, Ip*);
+
+template <ScansAddress kScan>
 FieldScan ScanAddress(const Op& op, std::string_view text, std::size_t at, Values* values) {
   Value unwanted;
   Value* const value = op.slot == kNoSlot ? &unwanted : &values->at[op.slot];
   const std::string_view rest = text.substr(at);
-  const std::size_t size = op.field == FieldKind::kIp     ? ScanIp(rest, &value->ip)
-                           : op.field == FieldKind::kIpv4 ? ScanIpv4(rest, &value->ip)
-                                                          : ScanIpv6(rest, &value->ip);
+  const std::size_t size = kScan(rest, &value->ip);
   if (size == 0) {
     return {Refusal::kBadAddress, MayBeCut(rest) ? text.size() : at};
   }
@@ -45,36 +41,24 @@ FieldScan ScanAddress(const Op& op, std::string_view text, std::size_t at, Value
   return Found(op, text, at, size, op.zero_is_none && IsNone(value->ip), value, values);
 }
 
-FieldScan ScanCount(const Op& op, std::string_view text, std::size_t at, Values* values) {
-  Value unwanted;
-  Value* const value = op.slot == kNoSlot ? &unwanted : &values->at[op.slot];
+using ScansNumber = std::size_t (*)(std::string_view, std::uint64_t*);
+
+FieldScan ScanCount(const Op& op, std::string_view text, std::size_t at, ScansNumber scan,
+                    Refusal refusal, Values* values) {
+  std::uint64_t number = 0;
   const std::string_view rest = text.substr(at);
-  std::size_t size = 0;
-  Refusal refusal = Refusal::kBadNumber;
-  switch (op.field) {
-    case FieldKind::kPort:
-      size = ScanPort(rest, &value->number);
-      refusal = Refusal::kBadPort;
-      break;
-    case FieldKind::kHex:
-      size = ScanHex(rest, &value->number);
-      break;
-    case FieldKind::kProtocol:
-      size = ScanProtocol(rest, &value->number);
-      refusal = Refusal::kUnknownWord;
-      break;
-    case FieldKind::kDuration:
-      size = ScanDuration(rest, &value->number);
-      break;
-    default:
-      size = ScanNumber(rest, op.max, &value->number);
-      break;
-  }
+  const std::size_t size =
+      scan == nullptr ? ScanNumber(rest, op.max, &number) : scan(rest, &number);
   if (size == 0) {
     return {refusal, at};
   }
-  value->kind = ValueKind::kNumber;
-  return Found(op, text, at, size, op.zero_is_none && value->number == 0, value, values);
+  if (op.slot == kNoSlot) {
+    return {Refusal::kNone, at + size};
+  }
+  Value& value = values->at[op.slot];
+  value.kind = ValueKind::kNumber;
+  value.number = number;
+  return Found(op, text, at, size, op.zero_is_none && number == 0, &value, values);
 }
 
 std::size_t QuoteEnd(std::string_view rest, bool doubled) {
@@ -91,49 +75,30 @@ std::size_t QuoteEnd(std::string_view rest, bool doubled) {
   return std::string_view::npos;
 }
 
-// A comma or a blank is mostly near: std::string_view::find would call memchr.
-std::size_t FindNear(std::string_view text, char byte) {
-  std::size_t at = 0;
-  while (at < text.size() && text[at] != byte) {
-    ++at;
+FieldScan ScanQuoted(const Op& op, std::string_view text, std::size_t at, Values* values) {
+  const std::size_t end = QuoteEnd(text.substr(at), op.field == FieldKind::kCsv);
+  if (end == std::string_view::npos) {
+    return {Refusal::kTruncated, text.size()};
   }
-  return at;
+  KeepText(op, text, at + 1, at + end, values);
+  return {Refusal::kNone, at + end + 1};
 }
 
-FieldScan ScanWords(const Op& op, std::string_view text, std::size_t at, Values* values) {
-  const std::string_view rest = text.substr(at);
-  const bool quoted = rest.starts_with('"');
-  std::size_t size = 0;  // all that is taken
-  if (op.field == FieldKind::kWord || (op.field == FieldKind::kQuoted && !quoted)) {
-    size = kBlankBytes.FindIn(rest);
-  } else if (quoted && op.field != FieldKind::kLabel && op.field != FieldKind::kInner) {
-    const std::size_t end = QuoteEnd(rest, op.field == FieldKind::kCsv);
-    if (end == std::string_view::npos) {
-      return {Refusal::kTruncated, text.size()};
-    }
-    KeepText(op, text, at + 1, at + end, values);
-    return {Refusal::kNone, at + end + 1};
-  } else if (op.field == FieldKind::kInner) {
-    size = FindNear(rest, ')');
-    if (size == rest.size()) {
-      return {Refusal::kForm, text.size()};
-    }
-  } else {
-    size = op.field == FieldKind::kLabel ? kLabelEnds.FindIn(rest) : FindNear(rest, ',');
-  }
-  if (size == 0 && op.field != FieldKind::kCsv) {
+// Text from `at` to `end`.
+FieldScan ScanTo(const Op& op, std::string_view text, std::size_t at, std::size_t end,
+                 Values* values) {
+  if (end == at && op.field != FieldKind::kCsv) {
     return {Refusal::kForm, at};
   }
-  KeepText(op, text, at, at + size, values);
-  return {Refusal::kNone, at + size};
+  KeepText(op, text, at, end, values);
+  return {Refusal::kNone, end};
 }
 
 FieldScan ScanEnum(const Program& program, const Op& op, std::string_view text, std::size_t at,
                    Values* values) {
   const std::string_view rest = text.substr(at);
   for (const EnumEntry& entry : program.enums[op.target].entries) {
-    if (rest.size() < entry.word.size() ||
-        !SameBytes(rest.data(), entry.word.data(), entry.word.size())) {
+    if (!rest.starts_with(entry.word)) {
       continue;
     }
     KeepText(op, text, at, at + entry.word.size(), values);
@@ -157,25 +122,44 @@ FieldScan ScanField(const Program& program, const Op& op, std::string_view text,
                     Values* values) {
   switch (op.field) {
     case FieldKind::kIp:
+      return ScanAddress<ScanIp>(op, text, at, values);
     case FieldKind::kIpv4:
+      return ScanAddress<ScanIpv4>(op, text, at, values);
     case FieldKind::kIpv6:
-      return ScanAddress(op, text, at, values);
+      return ScanAddress<ScanIpv6>(op, text, at, values);
     case FieldKind::kPort:
+      return ScanCount(op, text, at, ScanPort, Refusal::kBadPort, values);
     case FieldKind::kNumber:
+      return ScanCount(op, text, at, nullptr, Refusal::kBadNumber, values);
     case FieldKind::kHex:
+      return ScanCount(op, text, at, ScanHex, Refusal::kBadNumber, values);
     case FieldKind::kProtocol:
+      return ScanCount(op, text, at, ScanProtocol, Refusal::kUnknownWord, values);
     case FieldKind::kDuration:
-      return ScanCount(op, text, at, values);
-    case FieldKind::kEnum:
-      return ScanEnum(program, op, text, at, values);
+      return ScanCount(op, text, at, ScanDuration, Refusal::kBadNumber, values);
     case FieldKind::kWord:
+      return ScanTo(op, text, at, FindByte<' ', '\t'>(text, at), values);
     case FieldKind::kLabel:
-    case FieldKind::kInner:
+      return ScanTo(op, text, at, FindByte<':', '/', '(', ')', ','>(text, at), values);
     case FieldKind::kQuoted:
+      if (text.substr(at).starts_with('"')) {
+        return ScanQuoted(op, text, at, values);
+      }
+      return ScanTo(op, text, at, FindByte<' ', '\t'>(text, at), values);
     case FieldKind::kCsv:
+      if (text.substr(at).starts_with('"')) {
+        return ScanQuoted(op, text, at, values);
+      }
+      return ScanTo(op, text, at, FindByte<','>(text, at), values);
+    case FieldKind::kInner: {
+      const std::size_t end = FindByte<')'>(text, at);
+      return end == text.size() ? FieldScan{Refusal::kForm, end}
+                                : ScanTo(op, text, at, end, values);
+    }
+    case FieldKind::kEnum:
       break;
   }
-  return ScanWords(op, text, at, values);
+  return ScanEnum(program, op, text, at, values);
 }
 
 }  // namespace mimi::rules

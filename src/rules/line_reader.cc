@@ -141,8 +141,11 @@ Reading LineReader::Finish(const LogLine& line, const Rule& rule, MonotonicTime 
   }
   for (const InsidePlan& inside : rule.inside) {
     const std::uint64_t present = values_.present;
-    if (!values_.has(inside.slot) ||
-        !MatchProgram(inside.program, values_.at[inside.slot].text, &values_).matched) {
+    const std::string_view text = values_.at[inside.slot].text;
+    if (!values_.has(inside.slot) || text.find(inside.needs) == kNowhere) {
+      continue;
+    }
+    if (!MatchProgram(inside.program, text, &values_).matched) {
       values_.present = present;
     }
   }

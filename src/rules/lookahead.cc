@@ -97,6 +97,12 @@ void PlanLookahead(Program* program) {
   for (std::size_t i = program->ops.size(); i-- > 0;) {
     program->first[i] = FirstOf(*program, i);
   }
+  for (Op& op : program->ops) {
+    if (op.code == OpCode::kLiteral) {
+      op.head = HeadOf(program->Text(op));
+      op.mask = HeadOf(std::string_view("\xff\xff\xff\xff\xff\xff\xff\xff", 8).substr(0, op.size));
+    }
+  }
   program->single = program->ops.size() == 2 && program->ops[0].code == OpCode::kField;
 }
 

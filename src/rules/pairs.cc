@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "src/base/byte_set.h"
+#include "src/base/find_byte.h"
+#include "src/rules/field_scan.h"
 #include "src/rules/scan.h"
 
 namespace mimi::rules {
 namespace {
 
 constexpr ByteSet kBetween(" \t,;");
-constexpr ByteSet kKeyEnds("= \t");
 
 struct Pair {
   std::string_view key;
@@ -30,7 +31,7 @@ class PairScanner {
       ++at_;
     }
     const std::size_t start = at_;
-    at_ += kKeyEnds.FindIn(text_.substr(at_));
+    at_ = FindByte<'=', ' ', '\t'>(text_, at_);
     if (at_ == start && at_ >= text_.size()) {
       return false;
     }
@@ -46,10 +47,7 @@ class PairScanner {
       Quoted(pair);
     } else {
       pair->value_at = at_;
-      const void* const blank = std::memchr(text_.data() + at_, ' ', text_.size() - at_);
-      at_ = blank == nullptr
-                ? text_.size()
-                : static_cast<std::size_t>(static_cast<const char*>(blank) - text_.data());
+      at_ = FindByte<' '>(text_, at_);
       pair->value = text_.substr(pair->value_at, at_ - pair->value_at);
     }
     return true;
@@ -59,13 +57,11 @@ class PairScanner {
   void Quoted(Pair* pair) {
     const std::size_t first = ++at_;
     for (;;) {
-      const void* const quote = std::memchr(text_.data() + at_, '"', text_.size() - at_);
-      if (quote == nullptr) {
-        at_ = text_.size();
+      at_ = FindByte<'"'>(text_, at_);
+      if (at_ == text_.size()) {
         pair->cut = true;
         break;
       }
-      at_ = static_cast<std::size_t>(static_cast<const char*>(quote) - text_.data());
       if (text_[at_ - 1] != '\\' || at_ == first) {
         break;
       }
@@ -83,31 +79,28 @@ class PairScanner {
 }  // namespace
 
 void PairsPlan::Add(std::string_view key, std::vector<Program> programs, Wish wish) {
-  std::size_t place = PlaceOf(key);
+  const std::uint64_t head = HeadOf(key);
+  std::size_t place = PlaceOf(head, key.size());
   while (places_[place] != 0) {
     place = (place + 1) % kPlaces;
   }
   if (wish.required) {
     required_.push_back(static_cast<std::uint8_t>(keys_.size()));
   }
-  keys_.push_back({std::string(key), std::move(programs), wish});
+  keys_.push_back({head, std::string(key), std::move(programs), wish});
   places_[place] = static_cast<std::uint8_t>(keys_.size());
 }
 
-std::size_t PairsPlan::PlaceOf(std::string_view name) {
-  if (name.empty()) {
-    return 0;
-  }
-  const auto first = static_cast<unsigned char>(name.front());
-  const auto middle = static_cast<unsigned char>(name[name.size() / 2]);
-  const auto last = static_cast<unsigned char>(name.back());
-  return (name.size() * 7 + std::size_t{first} * 3 + std::size_t{middle} * 5 + last) % kPlaces;
+std::size_t PairsPlan::PlaceOf(std::uint64_t head, std::size_t size) {
+  return (head + size) * 0x9e3779b97f4a7c15ULL >> 56;
 }
 
-const PairsPlan::Key* PairsPlan::Find(std::string_view name) const {
-  for (std::size_t place = PlaceOf(name); places_[place] != 0; place = (place + 1) % kPlaces) {
+const PairsPlan::Key* PairsPlan::Find(std::string_view name, std::uint64_t head) const {
+  for (std::size_t place = PlaceOf(head, name.size()); places_[place] != 0;
+       place = (place + 1) % kPlaces) {
     const Key& key = keys_[places_[place] - std::size_t{1}];
-    if (key.name.size() == name.size() && SameBytes(key.name.data(), name.data(), name.size())) {
+    if (key.head == head && key.name.size() == name.size() &&
+        SameTail(key.name.data(), name.data(), name.size())) {
       return &key;
     }
   }
@@ -120,7 +113,9 @@ MatchResult PairsPlan::Match(std::string_view text, std::size_t from, Values* va
   PairScanner scanner(text, from);
   Pair pair;
   while (scanner.Next(&pair)) {
-    const Key* const key = Find(pair.key);
+    const bool room = pair.key.data() + 8 <= text.data() + text.size();
+    const Key* const key =
+        Find(pair.key, room ? HeadOf(pair.key.data(), pair.key.size()) : HeadOf(pair.key));
     if (key == nullptr) {
       continue;
     }
@@ -133,6 +128,12 @@ MatchResult PairsPlan::Match(std::string_view text, std::size_t from, Values* va
     if (pair.value.empty() && !key->wish.required &&
         !(key->wish.never_last && pair.value_at >= text.size())) {
       continue;
+    }
+    if (program.single && !pair.cut && !key->wish.never_last) {
+      const FieldScan scan = ScanField(program, program.ops[0], pair.value, 0, values);
+      if (scan.refusal == Refusal::kNone && scan.end == pair.value.size()) {
+        continue;
+      }
     }
     const MatchResult one = MatchProgram(program, pair.value, values);
     pair.cut =

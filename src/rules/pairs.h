@@ -32,13 +32,14 @@ class PairsPlan {
 
  private:
   struct Key {
+    std::uint64_t head = 0;  ///< HeadOf(name)
     std::string name;
     std::vector<Program> programs;
     Wish wish;
   };
   static constexpr std::size_t kPlaces = 256;
-  static std::size_t PlaceOf(std::string_view name);
-  const Key* Find(std::string_view name) const;
+  static std::size_t PlaceOf(std::uint64_t head, std::size_t size);
+  const Key* Find(std::string_view name, std::uint64_t head) const;
 
   std::vector<Key> keys_;
   std::vector<std::uint8_t> required_;          ///< of keys_

@@ -60,7 +60,9 @@ struct Op {
   std::uint16_t target = 0;   ///< kSplit, kJump; kEnum: which table
   std::uint32_t text = 0;     ///< kLiteral: where in Program::literals; kText: what follows it
   std::uint32_t size = 0;
-  std::uint64_t max = 0;  ///< kNumber
+  std::uint64_t max = 0;   ///< kNumber
+  std::uint64_t head = 0;  ///< kLiteral: its first eight bytes as they are loaded, zeros behind it
+  std::uint64_t mask = 0;  ///< kLiteral: which of those are its own
 };
 
 struct EnumEntry {

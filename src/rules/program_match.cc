@@ -42,13 +42,28 @@ class Matcher {
   MatchResult Run() {
     for (int step = 0; step < kMaxSteps; ++step) {
       const Op& op = program_.ops[op_];
-      if (op.code == OpCode::kAccept || op.code == OpCode::kPairs) {
+      if (op.code == OpCode::kLiteral) {
+        // Every other op is one.
+        if (Literal(op)) {
+          continue;
+        }
+      } else if (op.code == OpCode::kField) {
+        const FieldScan scan = ScanField(program_, op, text_, at_, values_);
+        if (scan.refusal == Refusal::kNone) {
+          at_ = scan.end;
+          ++op_;
+          continue;
+        }
+        Fail(scan.refusal, scan.end);
+      } else if (op.code == OpCode::kAccept || op.code == OpCode::kPairs) {
         result_.matched = true;
         result_.reached = at_;
         result_.pairs_at = op.code == OpCode::kPairs ? at_ : std::string_view::npos;
         return result_;
+      } else if (Step(op)) {
+        continue;
       }
-      if (!Step(op) && !Return()) {
+      if (!Return()) {
         return result_;
       }
     }
@@ -59,19 +74,9 @@ class Matcher {
  private:
   bool Step(const Op& op) {
     switch (op.code) {
-      case OpCode::kLiteral:
-        return Literal(op);
       case OpCode::kBlanks:
         at_ = SkipBlanks(at_);
         break;
-      case OpCode::kField: {
-        const FieldScan scan = ScanField(program_, op, text_, at_, values_);
-        if (scan.refusal != Refusal::kNone) {
-          return Fail(scan.refusal, scan.end);
-        }
-        at_ = scan.end;
-        break;
-      }
       case OpCode::kText:
         return TextFrom(op, at_, at_);
       case OpCode::kSplit:
@@ -86,6 +91,8 @@ class Matcher {
           }
         }
         break;
+      case OpCode::kLiteral:
+      case OpCode::kField:
       case OpCode::kPairs:
       case OpCode::kAccept:
         break;  // Run() has seen them
@@ -104,12 +111,16 @@ class Matcher {
   bool Literal(const Op& op) {
     const std::size_t left = text_.size() - at_;
     const char* const want = program_.literals.data() + op.text;
-    if (left >= op.size && SameBytes(text_.data() + at_, want, op.size)) {
+    const char* const have = text_.data() + at_;
+    const bool same = left >= 8 ? left >= op.size && (Load8(have) & op.mask) == op.head &&
+                                      SameTail(have, want, op.size)
+                                : left >= op.size && std::memcmp(have, want, op.size) == 0;
+    if (same) {
       at_ += op.size;
       ++op_;
       return true;
     }
-    const bool cut = left < op.size && std::memcmp(text_.data() + at_, want, left) == 0;
+    const bool cut = left < op.size && std::memcmp(have, want, left) == 0;
     return Fail(Refusal::kForm, cut ? text_.size() : at_);
   }
 

@@ -42,6 +42,7 @@ struct ActionPlan {
 struct InsidePlan {
   std::uint8_t slot = 0;
   Program program;
+  std::string needs;  ///< no text without it can match
 };
 
 /// Whether an erase did not end by protocol (record.h): then it is held for a moment.

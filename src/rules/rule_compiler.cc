@@ -28,8 +28,9 @@ std::optional<Action> FindAction(std::string_view name) {
   return found == kActions.end() ? std::nullopt : std::optional(found->second);
 }
 
-// The longest literal that every line of the program has; `first`: it begins with it.
-std::string_view AnchorOf(const Program& program, bool* first) {
+// The longest literal that every line of the program has, if it has `size` bytes; `first`: it begins
+// with it.
+std::string_view AnchorOf(const Program& program, std::size_t size, bool* first) {
   std::string_view longest;
   *first = false;
   std::size_t sure_from = 0;  // what is before can be jumped over
@@ -38,7 +39,7 @@ std::string_view AnchorOf(const Program& program, bool* first) {
     if (op.code == OpCode::kSplit || op.code == OpCode::kJump) {
       sure_from = std::max<std::size_t>(sure_from, op.target);
     }
-    if (op.code != OpCode::kLiteral || i < sure_from || op.size < Anchors::kMinSize) {
+    if (op.code != OpCode::kLiteral || i < sure_from || op.size < size) {
       continue;
     }
     if (i == 0) {
@@ -174,7 +175,7 @@ bool RuleFile::ReadPairs(const Node& node, Rule* rule) {
 bool RuleFile::ReadAnchor(const Node& node, Rule* rule) {
   bool first = false;
   if (!rule->match.ops.empty()) {
-    rule->anchor = AnchorOf(rule->match, &first);
+    rule->anchor = AnchorOf(rule->match, Anchors::kMinSize, &first);
     rule->at_anchor = first;
   }
   if (const Node* const anchor = Get(node, "anchor", Node::Kind::kText)) {
@@ -230,7 +231,9 @@ bool RuleFile::ReadInside(const Node& node, Rule* rule) {
       if (!slot || !program) {
         return false;
       }
-      rule->inside.push_back({*slot, *std::move(program)});
+      bool first = false;
+      std::string needs(AnchorOf(*program, 1, &first));
+      rule->inside.push_back({*slot, *std::move(program), std::move(needs)});
     }
   }
   return true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <limits>
 
@@ -99,6 +100,61 @@ std::size_t ScanPlainIp(std::string_view text, Ip* ip) {
   return size != 0 ? size : ScanIpv6(text, ip);
 }
 
+// The first digits of a number, at most eight, without a branch per digit; 0 where fewer than eight
+// bytes are left.
+std::size_t FirstDigits(std::string_view text, std::uint64_t* value) {
+  if (std::endian::native != std::endian::little || text.size() < 8) {
+    return 0;
+  }
+  std::uint64_t word = 0;
+  std::memcpy(&word, text.data(), 8);
+  word ^= 0x3030303030303030;  // a digit is 0 … 9 now
+  const std::uint64_t others = (word | (word + 0x7676767676767676)) & 0x8080808080808080;
+  const auto size = static_cast<std::size_t>(std::countr_zero(others)) / 8;  // 8: all are digits
+  if (size == 0) {
+    return 0;
+  }
+  word <<= 64 - 8 * size;          // zeros before it
+  word = word * 10 + (word >> 8);  // pairs, then all four of them
+  *value = ((word & 0x000000ff000000ff) * 0x000f424000000064 +
+            (word >> 16 & 0x000000ff000000ff) * 0x0000271000000001) >>
+           32;
+  return size;
+}
+
+// An address of at most fifteen bytes; two more are read.
+std::size_t ScanOctets(const char* const text, Ip* ip) {
+  const auto digit = [text](std::size_t i) {
+    return static_cast<unsigned>(text[i] - '0');
+  };
+  std::array<std::uint8_t, 4> octets{};
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (i != 0 && text[at++] != '.') {
+      return 0;
+    }
+    // One to three digits, taken together: how many there are cannot be predicted.
+    const unsigned first = digit(at);
+    const unsigned second = digit(at + 1);
+    const unsigned third = digit(at + 2);
+    const bool two = second < 10;
+    const bool three = two && third < 10;
+    const unsigned value = three ? first * 100 + second * 10 + third
+                           : two ? first * 10 + second
+                                 : first;
+    if (first > 9 || value > 255) {
+      return 0;
+    }
+    octets[i] = static_cast<std::uint8_t>(value);
+    at += std::size_t{1} + (two ? 1 : 0) + (three ? 1 : 0);
+  }
+  if (digit(at) < 10 || (text[at] == '.' && digit(at + 1) < 10)) {
+    return 0;
+  }
+  *ip = Ip(Ipv4{octets});
+  return at;
+}
+
 std::size_t ScanUnits(std::string_view text, std::uint64_t* nanoseconds) {
   std::size_t at = 0;
   std::uint64_t total = 0;
@@ -129,7 +185,7 @@ std::size_t ScanUnits(std::string_view text, std::uint64_t* nanoseconds) {
 std::size_t ScanNumber(std::string_view text, std::uint64_t max, std::uint64_t* number) {
   constexpr std::size_t kAlwaysFits = 19;  // digits in 64 bits
   std::uint64_t value = 0;
-  std::size_t size = 0;
+  std::size_t size = FirstDigits(text, &value);
   for (; size < text.size() && IsDigit(text[size]); ++size) {
     const auto digit = static_cast<std::uint64_t>(text[size] - '0');
     if (size >= kAlwaysFits && value > (std::numeric_limits<std::uint64_t>::max() - digit) / 10) {
@@ -157,32 +213,13 @@ std::size_t ScanHex(std::string_view text, std::uint64_t* number) {
 }
 
 std::size_t ScanIpv4(std::string_view text, Ip* ip) {
-  std::array<std::uint8_t, 4> octets{};
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (std::size_t i = 0; i < 4; ++i) {
-    if (i != 0) {
-      if (at == end || *at != '.') {
-        return 0;
-      }
-      ++at;
-    }
-    unsigned value = 0;
-    const char* const first = at;
-    while (at != end && IsDigit(*at) && at - first < 3) {
-      value = value * 10 + static_cast<unsigned>(*at - '0');
-      ++at;
-    }
-    if (at == first || value > 255) {
-      return 0;
-    }
-    octets[i] = static_cast<std::uint8_t>(value);
+  constexpr std::size_t kLongest = 17;  // "255.255.255.255" and what must not follow
+  if (text.size() >= kLongest) {
+    return ScanOctets(text.data(), ip);
   }
-  if (at != end && (IsDigit(*at) || (*at == '.' && at + 1 != end && IsDigit(at[1])))) {
-    return 0;
-  }
-  *ip = Ip(Ipv4{octets});
-  return static_cast<std::size_t>(at - text.data());
+  std::array<char, kLongest> copy{};  // bytes of zero behind the end, which belong to no address
+  std::copy_n(text.data(), text.size(), copy.data());
+  return ScanOctets(copy.data(), ip);
 }
 
 std::size_t ScanIpv6(std::string_view text, Ip* ip) {

@@ -6,6 +6,7 @@
 //
 // Threads: any.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -23,24 +24,31 @@ inline bool IsBlank(char c) {
   return c == ' ' || c == '\t';
 }
 
-/// Whether `size` bytes are the same; for a few bytes cheaper than a call of memcmp.
-inline bool SameBytes(const char* a, const char* b, std::size_t size) {
-  const auto load = [](const char* from, auto word) {
-    std::memcpy(&word, from, sizeof(word));
-    return word;
-  };
-  if (size > 16) {
-    return std::memcmp(a, b, size) == 0;
+inline std::uint64_t Load8(const char* from) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, from, sizeof(word));
+  return word;
+}
+
+/// The first eight bytes, or all there are and zeros: most words are told apart by it.
+inline std::uint64_t HeadOf(std::string_view text) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, text.data(), text.size() < 8 ? text.size() : 8);
+  return word;
+}
+
+/// The same, where eight bytes can be read from `from` on.
+inline std::uint64_t HeadOf(const char* from, std::size_t size) {
+  if constexpr (std::endian::native == std::endian::little) {
+    return size >= 8 ? Load8(from) : Load8(from) & ((std::uint64_t{1} << 8 * size) - 1);
   }
-  if (size >= 8) {
-    return load(a, std::uint64_t{}) == load(b, std::uint64_t{}) &&
-           load(a + size - 8, std::uint64_t{}) == load(b + size - 8, std::uint64_t{});
-  }
-  if (size >= 4) {
-    return load(a, std::uint32_t{}) == load(b, std::uint32_t{}) &&
-           load(a + size - 4, std::uint32_t{}) == load(b + size - 4, std::uint32_t{});
-  }
-  return size == 0 || (a[0] == b[0] && a[size / 2] == b[size / 2] && a[size - 1] == b[size - 1]);
+  return HeadOf(std::string_view(from, size));
+}
+
+/// Whether `size` bytes are the same, the first eight being known to be.
+inline bool SameTail(const char* a, const char* b, std::size_t size) {
+  return size <= 8 || (size <= 16 ? Load8(a + size - 8) == Load8(b + size - 8)
+                                  : std::memcmp(a + 8, b + 8, size - 8) == 0);
 }
 
 /// Decimal, at most `max`; a longer number is none.
