@@ -83,13 +83,13 @@ RowMap::RowMap(const StateSchema& schema, const Limits& limits)
   limits_.max_tombstones = std::clamp<std::size_t>(limits_.max_tombstones, 1, RowSlab::kMaxEntries);
 }
 
-RowMap::Counts RowMap::Apply(const BatchView& batch, MonotonicTime now, Position position,
-                             std::span<Outcome> outcomes) {
+template <class RecordAt>
+RowMap::Counts RowMap::ApplyAll(std::size_t size, RecordAt record_at, MonotonicTime now,
+                                Position position, std::span<Outcome> outcomes) {
   // A record passes three stages, kAhead records apart: its tag is computed and its index slot asked
   // for; the slot is read and the row asked for; the record is applied.
   std::array<std::uint32_t, 2 * kAhead> tags;  // of the records between the first and the last
   Tally tally{};
-  const std::size_t size = batch.size();
   for (std::size_t i = 0; i < size + 2 * kAhead; ++i) {
     std::uint32_t& tag = tags[i % tags.size()];
     if (i >= 2 * kAhead) {
@@ -99,7 +99,7 @@ RowMap::Counts RowMap::Apply(const BatchView& batch, MonotonicTime now, Position
         index_.Step(group, group * kSlotsPerRecord);
         slab_.Step(group * kRowsPerRecord);
       }
-      const Outcome outcome = ApplyOne(batch[at], tag, now, position);
+      const Outcome outcome = ApplyOne(record_at(at), tag, now, position);
       ++tally[static_cast<std::size_t>(outcome)];
       if (!outcomes.empty()) {
         outcomes[at] = outcome;
@@ -112,13 +112,32 @@ RowMap::Counts RowMap::Apply(const BatchView& batch, MonotonicTime now, Position
       }
     }
     if (i < size) {
-      tag = TagOf(batch[i].key);
+      tag = TagOf(record_at(i).key);
       index_.Prefetch(tag);
     }
   }
-  const Counts counts = CountsOf(tally);
+  return CountsOf(tally);
+}
+
+RowMap::Counts RowMap::Apply(const BatchView& batch, MonotonicTime now, Position position,
+                             std::span<Outcome> outcomes) {
+  const auto record_at = [&batch](std::size_t i) { return batch[i]; };
+  const Counts counts = ApplyAll(batch.size(), record_at, now, position, outcomes);
   NoteMissing(batch, counts.table_full);
   return counts;
+}
+
+RowMap::Counts RowMap::Apply(std::span<const RecordView> records, MonotonicTime now,
+                             Position position) {
+  const auto record_at = [records](std::size_t i) -> const RecordView& { return records[i]; };
+  return ApplyAll(records.size(), record_at, now, position, {});
+}
+
+void RowMap::TouchGroup(std::size_t group) {
+  if (group / 64 >= changed_->size()) {
+    changed_->resize(group / 64 + 1);
+  }
+  (*changed_)[group / 64] |= std::uint64_t{1} << (group % 64);
 }
 
 // Whose rows are missing is not known, only that some are; a resync of the writer brings all.
@@ -154,19 +173,19 @@ RowMap::Outcome RowMap::ApplyOne(const RecordView& record, std::uint32_t tag, Mo
                                  Position position) {
   highest_term_ = std::max(highest_term_, record.version.term);
   std::uint64_t* slot = FindSlot(tag, record.key);
-  std::byte* entry = nullptr;
+  std::uint32_t number = RowSlab::kNone;
   if (slot != nullptr) {
     const std::uint32_t reference = TagIndex::Reference(*slot);
     Version stored;
     if (Tombstones::IsReference(reference)) {
       stored = tombstones_.version(tombstones_.PlaceOf(reference));
     } else {
-      entry = slab_.at(reference - 1);
-      stored = RowSlab::LoadVersion(entry);
+      number = reference - 1;
+      stored = RowSlab::LoadVersion(slab_.at(number));
     }
     if (record.version <= stored) {
-      if (entry != nullptr) {
-        RowSlab::SetMark(entry, mark_);
+      if (number != RowSlab::kNone) {
+        RowSlab::SetMark(slab_.at(number), mark_);
       }
       return Outcome::kStale;
     }
@@ -174,15 +193,16 @@ RowMap::Outcome RowMap::ApplyOne(const RecordView& record, std::uint32_t tag, Mo
   if (record.op != Op::kPut) {
     return Erase(record, tag, slot, now, position);
   }
-  return entry != nullptr ? Replace(record, entry) : Insert(record, tag, slot);
+  return number != RowSlab::kNone ? Replace(record, number) : Insert(record, tag, slot);
 }
 
-RowMap::Outcome RowMap::Replace(const RecordView& record, std::byte* entry) {
+RowMap::Outcome RowMap::Replace(const RecordView& record, std::uint32_t number) {
   std::uint16_t origin = 0;
   if (!InternOrigin(record.origin, &origin)) {
     return Outcome::kTableFull;
   }
-  StoreRow(record, origin, entry);
+  StoreRow(record, origin, slab_.at(number));
+  Touch(number);
   return Outcome::kReplaced;
 }
 
@@ -208,6 +228,7 @@ RowMap::Outcome RowMap::Insert(const RecordView& record, std::uint32_t tag,
   StoreRow(record, origin, entry);
   std::memcpy(entry + RowSlab::kMetaSize + given, schema_.default_row().data() + given,
               row_size_ - given);
+  Touch(number);
   return Outcome::kInserted;
 }
 
@@ -243,6 +264,7 @@ RowMap::Outcome RowMap::Erase(const RecordView& record, std::uint32_t tag, std::
     return Outcome::kNoSuchRow;
   }
   slab_.Free(stored - 1);
+  Touch(stored - 1);
   return Outcome::kErased;
 }
 
@@ -283,6 +305,7 @@ bool RowMap::Forget(std::span<const std::byte> key) {
   const std::uint32_t number = TagIndex::Reference(*slot) - 1;
   index_.Erase(slot);
   slab_.Free(number);
+  Touch(number);
   return true;
 }
 

@@ -118,6 +118,8 @@ class RowMap {
                std::span<Outcome> outcomes = {});
   /// The same for one record.
   Outcome Apply(const RecordView& record, MonotonicTime now, Position position);
+  /// The same for many that are in no batch, as fast as a batch of them.
+  Counts Apply(std::span<const RecordView> records, MonotonicTime now, Position position);
 
   std::optional<Row> Find(std::span<const std::byte> key);
   /// The newest version known of a key, row or tombstone.
@@ -164,6 +166,11 @@ class RowMap {
   /// means than a record that the row is gone (a load that did not mention it). False: no such row.
   bool Forget(std::span<const std::byte> key);
 
+  /// From now on every row that comes, changes or goes sets a bit in `groups`, which grows as needed:
+  /// bit i stands for the row numbers 64 i to 64 i + 63. nullptr: no more.
+  static constexpr std::uint32_t kGroupRows = 64;
+  void NoteChanges(std::vector<std::uint64_t>* groups) { changed_ = groups; }
+
   /// Takes a longer schema of the same line: rows get the appended fields' defaults. No-op for one
   /// that is not longer. False, and no change, when memory has run out. REQUIRES: compatible
   /// (StateSchema::CheckCompatible).
@@ -206,11 +213,20 @@ class RowMap {
   std::uint32_t TagOf(std::span<const std::byte> key) const {
     return static_cast<std::uint32_t>(hash_(key) >> 32);
   }
+  template <class RecordAt>
+  Counts ApplyAll(std::size_t size, RecordAt record_at, MonotonicTime now, Position position,
+                  std::span<Outcome> outcomes);
+  void Touch(std::uint32_t number) {
+    if (changed_ != nullptr) {
+      TouchGroup(number / kGroupRows);
+    }
+  }
+  void TouchGroup(std::size_t group);
   std::uint64_t* FindSlot(std::uint32_t tag, std::span<const std::byte> key);
   Outcome ApplyOne(const RecordView& record, std::uint32_t tag, MonotonicTime now,
                    Position position);
   Outcome Insert(const RecordView& record, std::uint32_t tag, std::uint64_t* tombstone_slot);
-  Outcome Replace(const RecordView& record, std::byte* entry);
+  Outcome Replace(const RecordView& record, std::uint32_t number);
   Outcome Erase(const RecordView& record, std::uint32_t tag, std::uint64_t* slot, MonotonicTime now,
                 Position position);
   void NoteMissing(const BatchView& batch, std::uint64_t left_out);
@@ -232,6 +248,7 @@ class RowMap {
   std::uint64_t tombstones_dropped_ = 0;
   std::uint64_t highest_term_ = 0;
   std::uint64_t missing_ = 0;
+  std::vector<std::uint64_t>* changed_ = nullptr;
   bool walk_fits_ = false;  // a resync runs, and nothing was left out since it began
 };
 

@@ -97,6 +97,7 @@ void RedisCore::Loaded(std::unique_ptr<RedisTables> tables, const RedisFacts& fa
   tables_ = std::move(tables);
   facts_ = facts;
   position_ = facts.position;
+  stored_ = 0;
   feed_ = std::make_unique<MemoryFeed>(kNewestFeed, position_);
   ++epoch_;
   keeper_.Reset();
@@ -301,6 +302,7 @@ void RedisCore::OnStored(std::uint64_t ticket, RedisValue answer) {
   if (word == "stored" || word == "had") {
     link_.Worked();
     window_.Stored(entry, position);
+    stored_ = position;
     if (word == "stored" && position == position_ + Step(entry->view)) {
       Take(entry->view, position);
     }
@@ -309,6 +311,9 @@ void RedisCore::OnStored(std::uint64_t ticket, RedisValue answer) {
     link_.Fail("replaced", "another repository stands in its place");
   } else {
     window_.Refused(entry, Refusal(answer, entry->view), loop_.now());
+  }
+  if (!brings_itself()) {
+    follower_.Hurry();
   }
 }
 

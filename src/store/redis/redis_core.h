@@ -109,7 +109,8 @@ class RedisCore final : public RedisLinkOwner {
   void NoteCommit(Position position, const Cut& cut);
   /// What was read cannot be gone on with.
   void Reload(std::string_view state, std::string_view why);
-  bool busy_writing() const { return !window_.empty(); }
+  /// Everything that is known to come is our own, and comes by itself when it is stored.
+  bool brings_itself() const { return window_.waiting() && stored_ <= position_; }
   void OnUp(const RedisFacts& facts) override;
   void OnDown() override;
 
@@ -151,6 +152,7 @@ class RedisCore final : public RedisLinkOwner {
   std::unique_ptr<MemoryFeed> feed_;
   std::uint64_t epoch_ = 0;
   Position position_ = 0;
+  Position stored_ = 0;  // of our newest batch in the feed
   std::uint64_t bytes_ = 0;
   std::deque<LogEntry> log_;
   // bytes_ is right once this position was reached.

@@ -16,8 +16,8 @@ namespace {
 constexpr std::string_view kBatchesPerRead = "8";  // of 64 KiB: about a millisecond to apply
 constexpr auto kWait = std::chrono::milliseconds(250);
 constexpr std::string_view kWaitText = "250";
-// Who writes takes his own batches when they are stored, and need not read them again one by one.
-constexpr auto kWriterPause = std::chrono::milliseconds(1);
+// Who writes takes his own batches when they are stored, and need not read them: Hurry() ends the pause.
+constexpr auto kWriterPause = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -75,10 +75,19 @@ void RedisFollower::OnStreams(RedisValue streams) {
     }
   }
   core_.TookSome();
-  if (core_.busy_writing()) {
-    pause_ = core_.loop().At(core_.loop().now() + kWriterPause, [this] { Ask(); });
+  if (core_.brings_itself()) {
+    pause_ = core_.loop().At(core_.loop().now() + kWriterPause, [this] {
+      pause_ = 0;
+      Ask();
+    });
   } else {
     Ask();
+  }
+}
+
+void RedisFollower::Hurry() {
+  if (pause_ != 0) {
+    Start();
   }
 }
 

@@ -1,6 +1,7 @@
 #include "src/store/redis/redis_tables.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "src/base/status.h"
@@ -22,6 +23,9 @@ void RedisTables::Open(const StateSchema& schema) {
   std::unique_ptr<RowMap>& rows = maps_[schema.table()];
   if (rows == nullptr) {
     rows = std::make_unique<RowMap>(schema, limits_);
+    if (tracking_) {
+      rows->NoteChanges(&dirt_[schema.table()].buckets);
+    }
   } else {
     rows->Extend(schema);
   }
@@ -52,42 +56,15 @@ absl::Status RedisTables::CheckFits(const BatchView& batch) const {
   return absl::OkStatus();
 }
 
-void RedisTables::Mark(Dirt* dirt, std::uint32_t row) {
-  const std::uint32_t bucket = row / kBucketRows;
-  if (bucket / 64 >= dirt->buckets.size()) {
-    dirt->buckets.resize(std::size_t{bucket} / 64 + 1);
-  }
-  dirt->buckets[bucket / 64] |= std::uint64_t{1} << (bucket % 64);
-}
-
-// Where rows are now that a record with this op names.
-void RedisTables::MarkBatch(RowMap& rows, Dirt* dirt, const BatchView& batch, Op op) {
-  for (const RecordView record : batch) {
-    if (record.op != op) {
-      continue;
-    }
-    if (const std::optional<RowMap::Row> row = rows.Find(record.key); row.has_value()) {
-      Mark(dirt, row->number);
-    }
-  }
-}
-
 void RedisTables::Apply(const BatchView& batch, MonotonicTime now, Position position,
                         Position trimmed) {
   RowMap* const rows = Find(batch.table());
   if (rows == nullptr || !CheckFits(batch).ok()) {
     return;
   }
-  Dirt* const dirt = tracking_ ? &dirt_[batch.table()] : nullptr;
-  if (dirt != nullptr) {
-    MarkBatch(*rows, dirt, batch, Op::kErase);  // before they are gone
-  }
   const RowMap::Counts counts = rows->Apply(batch, now, position);
   stale_ += counts.stale;
   table_full_ += counts.table_full;
-  if (dirt != nullptr) {
-    MarkBatch(*rows, dirt, batch, Op::kPut);
-  }
   for (const auto& [id, each] : maps_) {
     each->Expire(now, trimmed, kExpireBudget);
   }
@@ -115,16 +92,17 @@ absl::Status RedisTables::Load(TableId table, std::string_view blob, RowBlobKind
     return Error(absl::StatusCode::kDataLoss, "{}: rows of another schema, {:016x}", schema.name(),
                  view->fingerprint());
   }
+  std::array<RecordView, kMaxBlobEntries> records;
   for (std::size_t i = 0; i < view->size(); ++i) {
     const RowBlobView::Entry entry = (*view)[i];
     const bool put = kind == RowBlobKind::kRows;
-    rows->Apply({.op = put ? Op::kPut : Op::kErase,
-                 .row = put ? entry.bytes : std::span<const std::byte>(),
-                 .key = entry.bytes.first(schema.key_size()),
-                 .origin = entry.origin,
-                 .version = entry.version},
-                now, position);
+    records[i] = {.op = put ? Op::kPut : Op::kErase,
+                  .row = put ? entry.bytes : std::span<const std::byte>(),
+                  .key = entry.bytes.first(schema.key_size()),
+                  .origin = entry.origin,
+                  .version = entry.version};
   }
+  rows->Apply(std::span(records).first(view->size()), now, position);
   return absl::OkStatus();
 }
 
@@ -137,6 +115,14 @@ void RedisTables::Track() {
     Dirt& dirt = dirt_[id];
     dirt.buckets.assign(Buckets(*rows) / 64 + 1, ~std::uint64_t{0});
     dirt.chunk = dirt.first_chunk = ChunksOf(*rows).first;
+    rows->NoteChanges(&dirt.buckets);
+  }
+}
+
+void RedisTables::StopTracking() {
+  tracking_ = false;
+  for (const auto& [id, rows] : maps_) {
+    rows->NoteChanges(nullptr);
   }
 }
 

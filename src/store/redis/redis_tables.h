@@ -34,7 +34,7 @@ namespace mimi::internal {
 
 class RedisTables {
  public:
-  static constexpr std::uint32_t kBucketRows = 64;
+  static constexpr std::uint32_t kBucketRows = RowMap::kGroupRows;
   static constexpr std::uint64_t kChunkStones = 128;
 
   explicit RedisTables(const RowMap::Limits& limits) : limits_(limits) {}
@@ -56,7 +56,7 @@ class RedisTables {
 
   /// From now on every change is noted; at first all buckets count as changed.
   void Track();
-  void StopTracking() { tracking_ = false; }
+  void StopTracking();
 
   /// A bucket or chunk that has to be put; packed in `value`, which is empty when it has to be removed.
   struct Piece {
@@ -82,13 +82,11 @@ class RedisTables {
 
  private:
   struct Dirt {
-    std::vector<std::uint64_t> buckets;  // a bit for each
+    std::vector<std::uint64_t> buckets;  // a bit for each, set by its RowMap
     std::uint64_t chunk = 0;             // chunks from here on may have changed
     std::uint64_t first_chunk = 0;       // chunks before are removed
   };
 
-  void Mark(Dirt* dirt, std::uint32_t row);
-  void MarkBatch(RowMap& rows, Dirt* dirt, const BatchView& batch, Op op);
   bool NextBucket(RowMap& rows, Dirt* dirt, Piece* piece);
   bool NextChunk(RowMap& rows, Dirt* dirt, Piece* piece);
 

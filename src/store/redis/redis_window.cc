@@ -28,6 +28,7 @@ RedisWindow::Entry& RedisWindow::Add(const BatchView& batch, const std::string& 
     }
   }
   bytes_ += size;
+  ++waiting_;
   return entry;
 }
 
@@ -40,11 +41,13 @@ RedisWindow::Entry* RedisWindow::Find(std::uint64_t ticket) {
 
 void RedisWindow::Stored(Entry* entry, Position position) {
   entry->state = Entry::State::kStored;
+  --waiting_;
   entry->position = position;
 }
 
 void RedisWindow::Refused(Entry* entry, absl::Status why, MonotonicTime now) {
   entry->state = Entry::State::kRefused;
+  --waiting_;
   entry->refusal = std::move(why);
   entry->refused_at = now;
   refusals_ += entry->told ? 0U : 1U;

@@ -53,6 +53,8 @@ class RedisWindow {
   Entry& Add(const BatchView& batch, const std::string& incarnation);
   std::size_t bytes() const { return bytes_; }
   bool empty() const { return entries_.empty(); }
+  /// The server has not answered all.
+  bool waiting() const { return waiting_ != 0; }
   Position last_ticket() const { return next_ticket_ - 1; }
   Position confirmed() const {
     return entries_.empty() ? last_ticket() : entries_.front().ticket - 1;
@@ -85,6 +87,7 @@ class RedisWindow {
   std::deque<Entry> entries_;
   std::uint64_t next_ticket_ = 1;
   std::size_t bytes_ = 0;
+  std::size_t waiting_ = 0;
   std::size_t refusals_ = 0;  // entries that are refused and not told
 };
 
