@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -343,23 +344,28 @@ void MeasureLag(Bench& bench) {
   const std::size_t count = bench.Scale(25'000);
   std::deque<bench::TimePoint> sent;
   std::vector<double> lags;
-  const auto begin = bench::Now();
-  for (std::size_t i = 0; i < count || !sent.empty();) {
-    if (i < count && bench::NanosecondsSince(begin) >= static_cast<double>(i) * 200'000) {
-      const BatchView two = source.Next(2);
-      sent.push_back(bench::Now());
-      writer.Apply(two);
-      ++i;
+  std::size_t made = 0;
+  MonotonicTime due = writer.loop->now();
+  const std::function<void()> publish = [&] {
+    const BatchView two = source.Next(2);
+    sent.push_back(bench::Now());
+    writer.Apply(two);
+    due += std::chrono::microseconds(200);
+    if (++made < count) {
+      writer.loop->At(due, publish);
     }
-    writer.loop->RunOnce();
-    const auto batch = cursor->Next();
+  };
+  writer.loop->At(due, publish);
+  while (lags.size() < count) {
+    writer.Turn();
+    auto batch = cursor->Next();
+    for (; batch.ok() && batch->has_value(); batch = cursor->Next()) {
+      lags.push_back(bench::NanosecondsSince(sent.front()) / 1e6);
+      sent.pop_front();
+    }
     if (!batch.ok()) {
       bench.Fail("the reader lost the feed");
       return;
-    }
-    if (batch->has_value()) {
-      lags.push_back(bench::NanosecondsSince(sent.front()) / 1e6);
-      sent.pop_front();
     }
   }
   std::sort(lags.begin(), lags.end());

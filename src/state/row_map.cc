@@ -121,7 +121,9 @@ RowMap::Counts RowMap::ApplyAll(std::size_t size, RecordAt record_at, MonotonicT
 
 RowMap::Counts RowMap::Apply(const BatchView& batch, MonotonicTime now, Position position,
                              std::span<Outcome> outcomes) {
-  const auto record_at = [&batch](std::size_t i) { return batch[i]; };
+  const auto record_at = [&batch](std::size_t i) {
+    return batch[i];
+  };
   const Counts counts = ApplyAll(batch.size(), record_at, now, position, outcomes);
   NoteMissing(batch, counts.table_full);
   return counts;
@@ -129,7 +131,9 @@ RowMap::Counts RowMap::Apply(const BatchView& batch, MonotonicTime now, Position
 
 RowMap::Counts RowMap::Apply(std::span<const RecordView> records, MonotonicTime now,
                              Position position) {
-  const auto record_at = [records](std::size_t i) -> const RecordView& { return records[i]; };
+  const auto record_at = [records](std::size_t i) -> const RecordView& {
+    return records[i];
+  };
   return ApplyAll(records.size(), record_at, now, position, {});
 }
 

@@ -105,6 +105,10 @@ class RowMap {
   explicit RowMap(const StateSchema& schema) : RowMap(schema, Limits()) {}
   RowMap(const StateSchema& schema, const Limits& limits);
 
+  /// Says how many rows and tombstones will come, so that the index need not grow while they do. Only
+  /// of use while the map is empty.
+  void Reserve(std::size_t count) { index_.Reserve(std::min(count, limits_.max_rows)); }
+
   /// Whether a batch's rows fit this table at all: same table, same key size. Apply requires it.
   bool CanApply(const BatchView& batch) const {
     return batch.table() == schema_.table() && batch.key_size() == key_size_ &&

@@ -25,6 +25,14 @@ bool TagIndex::MapArray(std::size_t homes, Array* array) {
   return true;
 }
 
+void TagIndex::Reserve(std::size_t count) {
+  Array roomy;
+  const std::size_t homes = std::bit_ceil(std::min(kMaxHomes / 2, count) * 4 / 3 + 1);
+  if (current_.buffer.empty() && MapArray(std::max(kFirstHomes, homes), &roomy)) {
+    current_ = std::move(roomy);
+  }
+}
+
 bool TagIndex::InsertInto(const Array& array, std::uint64_t slot) {
   std::uint64_t* at = array.slots + (std::uint64_t{Tag(slot)} >> array.shift);
   while (*at != 0) {

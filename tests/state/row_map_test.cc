@@ -253,6 +253,63 @@ TEST_CASE("row map: a walk sees every row that lives throughout, exactly once") 
   }
 }
 
+TEST_CASE("row map: the groups of rows that come, change or go are noted, and no others") {
+  RowMap map(Schema(1));
+  for (std::uint32_t id = 0; id < 10'000; ++id) {
+    Put(map, {1, id + 1}, {id, 0});
+  }
+  std::vector<std::uint64_t> groups;
+  map.NoteChanges(&groups);
+  Put(map, {2, 1}, {70, 1});     // row 70: group 1
+  Put(map, {1, 1}, {200, 1});    // stale
+  Erase(map, {2, 2}, 6400);      // group 100
+  Erase(map, {2, 3}, 20'000);    // never there
+  Put(map, {2, 4}, {9'999, 1});  // group 156
+  std::vector<std::size_t> noted;
+  for (std::size_t i = 0; i < groups.size() * 64; ++i) {
+    if ((groups[i / 64] >> (i % 64) & 1) != 0) {
+      noted.push_back(i);
+    }
+  }
+  CHECK(noted == std::vector<std::size_t>{1, 100, 156});
+  map.NoteChanges(nullptr);
+  Put(map, {2, 5}, {0, 1});
+  CHECK((groups[0] & 1) == 0);
+}
+
+TEST_CASE("row map: many records at once are as many one by one, with room reserved or not") {
+  std::vector<std::vector<std::byte>> rows;
+  std::vector<RecordView> records;
+  for (std::uint32_t i = 0; i < 5000; ++i) {
+    rows.push_back(Row({i * 7 % 3000, i}));
+  }
+  for (std::uint32_t i = 0; i < 5000; ++i) {
+    const auto key = std::span(rows[i]).first(4);
+    records.push_back(
+        i % 11 == 0 ? RecordView{.op = Op::kErase,
+                                 .row = {},
+                                 .key = key,
+                                 .origin = 1,
+                                 .version = {1, i + 1}}
+                    : RecordView{.row = rows[i], .key = key, .origin = 1, .version = {1, i + 1}});
+  }
+  RowMap single(Schema(1));
+  for (const RecordView& record : records) {
+    single.Apply(record, kStart, 0);
+  }
+  for (const std::size_t reserved : {0U, 100U, 5000U}) {
+    CAPTURE(reserved);
+    RowMap map(Schema(1));
+    map.Reserve(reserved);
+    map.Apply(records, kStart, 0);
+    CHECK(map.size() == single.size());
+    CHECK(map.tombstones() == single.tombstones());
+    for (std::uint32_t id = 0; id < 3000; ++id) {
+      REQUIRE(Values(map, id) == Values(single, id));
+    }
+  }
+}
+
 TEST_CASE("row map: marks tell which rows were mentioned") {
   RowMap map(Schema(1));
   Put(map, {1, 1}, {1, 0});

@@ -65,6 +65,7 @@ void RedisLoader::OnTables(RedisValue tables) {
       link_.Fail("damaged", keys_.tables);
       return;
     }
+    tables_->Find(id)->Reserve(summary->rows + summary->tombstones);
     parts_.push_back({name, id, RowBlobKind::kRows, 0, summary->buckets});
     parts_.push_back({name, id, RowBlobKind::kTombstones, summary->first_chunk, summary->chunks});
   }
