@@ -167,19 +167,20 @@ function(mimi_add_ctest name)
 endfunction()
 
 # mimi_test(<name> [CORE] SOURCES a_test.cc … [DEPENDS room …] [LIBS target …] [LABELS label …]
-#           [TIMEOUT seconds] [ROOT] [NO_MAIN] [OPTIMISED])
+#           [TIMEOUT seconds] [ROOT] [REDIS] [NO_MAIN] [OPTIMISED])
 #
 # One doctest program, test_<name>, and one ctest entry <name> for all of it: a process for each
 # TEST_CASE would cost more than the cases do, most of all under sanitizers and emulators. Run
 # `build/dev/tests/<room>/test_<name> -tc='*words*'` for a single case.
 # CORE: also built in core-only builds (the arm64 cross build). LABELS: `thread` for what
 # ThreadSanitizer shall see, `slow`. ROOT: needs tests/support/net_namespace.h: gets the label
-# `root` and a main that skips where namespaces cannot be made. NO_MAIN: the sources bring their own
+# `root` and a main that skips where namespaces cannot be made. REDIS: the same with the label `redis`,
+# where no redis-server is. NO_MAIN: the sources bring their own
 # main.
 # OPTIMISED: also in quick builds (MimiQuickBuild.cmake), for what computes for long.
 function(mimi_test name)
-  cmake_parse_arguments(ARG "CORE;ROOT;NO_MAIN;OPTIMISED" "TIMEOUT" "SOURCES;DEPENDS;LIBS;LABELS"
-                        ${ARGN})
+  cmake_parse_arguments(ARG "CORE;ROOT;REDIS;NO_MAIN;OPTIMISED" "TIMEOUT"
+                        "SOURCES;DEPENDS;LIBS;LABELS" ${ARGN})
   mimi_check_arguments("mimi_test(${name})")
   if(MIMI_CORE_ONLY AND NOT ARG_CORE)
     return()
@@ -192,6 +193,9 @@ function(mimi_test name)
   if(ARG_ROOT)
     target_link_libraries(test_${name} PRIVATE mimi_doctest_root_main)
     list(APPEND ARG_LABELS root)
+  elseif(ARG_REDIS)
+    target_link_libraries(test_${name} PRIVATE mimi_doctest_redis_main)
+    list(APPEND ARG_LABELS redis)
   elseif(NOT ARG_NO_MAIN)
     target_link_libraries(test_${name} PRIVATE mimi_doctest_main)
   endif()

@@ -1,4 +1,5 @@
-// What a Redis store reads out of the server beside batches: buckets of rows, summaries, ids.
+// What a Redis store reads out of the server beside batches: buckets of rows, summaries, ids,
+// redirections of a Cluster.
 //
 // Input: a byte of flags (1: tombstones; 2: the checksum is made right), then a bucket. The same
 // bytes are read as text.
@@ -9,6 +10,7 @@
 #include "fuzz/fuzz.h"
 #include "src/base/bytes.h"
 #include "src/base/crc32c.h"
+#include "src/io/redis_words.h"
 #include "src/store/redis/redis_layout.h"
 #include "src/store/redis/row_blob.h"
 
@@ -48,5 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::abort();
   }
   ParseEntryId(bytes);
+  if (const auto to = ParseRedirection(bytes, "from"); to.has_value() && to->to.host.empty()) {
+    std::abort();
+  }
   return 0;
 }

@@ -12,10 +12,18 @@ constexpr Kind<StateStore> kStores[] = {
     {"redis", "a Redis server, by TCP", ReadRedisStore},
     {"rediss", "a Redis server, by TLS", ReadRedisStore},
     {"unix", "a Redis server of this host, by its socket", ReadRedisStore},
+    {"redis-sentinel", "Redis servers that Sentinel watches", ReadRedisStore},
+    {"rediss-sentinel", "the same by TLS", ReadRedisStore},
+    {"redis-cluster", "a Redis Cluster", ReadRedisStore},
+    {"rediss-cluster", "the same by TLS", ReadRedisStore},
 #else
     {"redis", "built without MIMI_WITH_REDIS", nullptr},
     {"rediss", "built without MIMI_WITH_REDIS", nullptr},
     {"unix", "built without MIMI_WITH_REDIS", nullptr},
+    {"redis-sentinel", "built without MIMI_WITH_REDIS", nullptr},
+    {"rediss-sentinel", "built without MIMI_WITH_REDIS", nullptr},
+    {"redis-cluster", "built without MIMI_WITH_REDIS", nullptr},
+    {"rediss-cluster", "built without MIMI_WITH_REDIS", nullptr},
 #endif
 };
 

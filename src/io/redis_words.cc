@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
+#include <system_error>
 
 namespace mimi::internal {
 namespace {
@@ -22,12 +23,22 @@ struct Trouble {
   std::string_view state;
 };
 constexpr Trouble kTroubles[] = {
-    {"NOAUTH", "wrong password"},          {"WRONGPASS", "wrong password"},
-    {"NOPERM", "no permission"},           {"LOADING", "loading"},
-    {"READONLY", "read-only replica"},     {"MASTERDOWN", "read-only replica"},
-    {"CLUSTERDOWN", "cluster is down"},    {"MISCONF", "cannot save"},
-    {"NOREPLICAS", "not enough replicas"}, {"OOM ", "out of memory"},
-    {"WRONGTYPE", "wrong type"},           {"NOSCRIPT", "scripts were flushed"},
+    {"NOAUTH", "wrong password"},
+    {"WRONGPASS", "wrong password"},
+    {"NOPERM", "no permission"},
+    {"LOADING", "loading"},
+    {"READONLY", "read-only replica"},
+    {"MASTERDOWN", "read-only replica"},
+    {"CLUSTERDOWN", "cluster is down"},
+    {"MISCONF", "cannot save"},
+    {"NOREPLICAS", "not enough replicas"},
+    {"OOM ", "out of memory"},
+    {"WRONGTYPE", "wrong type"},
+    {"NOSCRIPT", "scripts were flushed"},
+    {"MOVED ", "moved"},
+    {"ASK ", "moving"},
+    {"TRYAGAIN", "moving"},
+    {"non local key", "moving"},
 };
 
 }  // namespace
@@ -48,6 +59,28 @@ std::string_view RedisTrouble(std::string_view error) {
     }
   }
   return "error";
+}
+
+std::optional<RedisRedirection> ParseRedirection(std::string_view error, std::string_view from) {
+  RedisRedirection redirection;
+  redirection.ask = error.starts_with("ASK ");
+  if (!redirection.ask && !error.starts_with("MOVED ")) {
+    return std::nullopt;
+  }
+  const std::string_view address = error.substr(error.rfind(' ') + 1);
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string_view host = address.substr(0, colon);
+  const std::string_view port = address.substr(colon + 1);
+  const auto [end, bad] =
+      std::from_chars(port.data(), port.data() + port.size(), redirection.to.port);
+  if (bad != std::errc() || end != port.data() + port.size() || redirection.to.port == 0) {
+    return std::nullopt;
+  }
+  redirection.to.host = host.empty() || host == "?" ? from : host;
+  return redirection;
 }
 
 std::string_view SocketTrouble(int error) {

@@ -169,18 +169,21 @@ absl::Status CheckName(std::string_view what, std::string_view name) {
 }
 
 absl::Status CheckOptions(const RedisStoreOptions& options) {
-  if (options.deployment != RedisStoreOptions::Deployment::kStandalone) {
-    return Error(absl::StatusCode::kUnimplemented,
-                 "redis store: this version knows one server (redis://, rediss://, unix://), not "
-                 "Sentinel or Cluster");
-  }
   if (options.rows != RedisStoreOptions::Rows::kPacked) {
     return Error(absl::StatusCode::kUnimplemented,
                  "redis store: this version writes packed rows only, not rows=json");
   }
-  if (options.addresses.size() != 1) {
-    return Error(absl::StatusCode::kInvalidArgument, "redis store: {} addresses, expected one",
-                 options.addresses.size());
+  using Deployment = RedisStoreOptions::Deployment;
+  const bool one = options.deployment == Deployment::kStandalone;
+  if (options.addresses.empty() || (one && options.addresses.size() != 1)) {
+    return Error(absl::StatusCode::kInvalidArgument, "redis store: {} addresses, expected {}",
+                 options.addresses.size(), one ? "one" : "one at least");
+  }
+  if (options.deployment == Deployment::kSentinel && options.service.empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "redis store: the master's name is missing");
+  }
+  if (options.deployment == Deployment::kCluster && options.database != 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "redis store: a cluster has no databases");
   }
   if (options.max_rows == 0 || options.feed_bytes == 0 || options.retry_min <= Duration::zero() ||
       options.retry_max < options.retry_min || options.connect_timeout <= Duration::zero() ||

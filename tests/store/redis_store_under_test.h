@@ -17,7 +17,7 @@
 
 namespace mimi {
 
-class RedisStoreUnderTest final : public contract::StoreUnderTest {
+class RedisStoreUnderTest : public contract::StoreUnderTest {
  public:
   // `server` is restarted by Restart(), if it is given.
   RedisStoreUnderTest(RedisStoreOptions options, RedisServer* server)

@@ -47,6 +47,12 @@ TEST_CASE("redis url: sockets, sentinels and clusters") {
   CHECK(sentinel->addresses == std::vector<RedisAddress>{{"a", 26379}, {"b", 7}, {"::1", 8}});
   CHECK(sentinel->service == "mymaster");
   CHECK(sentinel->database == 4);
+  const auto login = RedisStoreOptionsFromUrl(
+      "redis-sentinel://u:p@a/m?sentinel_user=s&sentinel_password=q%26");
+  REQUIRE(login.ok());
+  CHECK(login->password == "p");
+  CHECK(login->sentinel_user == "s");
+  CHECK(login->sentinel_password == "q&");
   const auto cluster = RedisStoreOptionsFromUrl("rediss-cluster://a,b");
   REQUIRE(cluster.ok());
   CHECK(cluster->deployment == Deployment::kCluster);
@@ -70,6 +76,8 @@ TEST_CASE("redis url: what is wrong is named, and no password is shown") {
   CHECK(Complaint("redis://u:secret@a:x").find("secret") == std::string::npos);
   CHECK(RedactRedisUrl("redis://u:secret@a:1/2?x=y@z") == "redis://u@a:1/2?x=y@z");
   CHECK(RedactRedisUrl("redis://a") == "redis://a");
+  CHECK(RedactRedisUrl("redis-sentinel://:x@a/m?sentinel_password=q&db=1") ==
+        "redis-sentinel://@a/m?sentinel_password=&db=1");
   CHECK(IsRedisUrl("unix:///x"));
   CHECK(!IsRedisUrl("/var/lib/mimi"));
 }

@@ -4,15 +4,16 @@
 /// \file
 /// The state repository on Redis: for pairs whose parts run on different hosts.
 ///
-/// One server, Redis 6.2 to 8 or Valkey; nothing has to be configured in it, and any number of pairs
-/// share it. **Not there yet:** Sentinel, Cluster, and `rows=json`; their URLs are read, and
-/// NewRedisStore answers Unimplemented.
+/// One server, Redis 6.2 to 8 or Valkey; one of several that Sentinel watches; or a Cluster. Nothing has to be configured
+/// in them, and any number of pairs share them. **Not there yet:** `rows=json`, for which NewRedisStore answers
+/// Unimplemented.
 ///
 ///     absl::StatusOr<RedisStoreOptions> options =
 ///         RedisStoreOptionsFromUrl("rediss://mimi:secret@10.0.0.7/0?pair=edge1&ca=/etc/mimi/ca.pem");
 ///     absl::StatusOr<std::unique_ptr<StateStore>> store = NewRedisStore(*options, loop);
 ///
-/// What lies in the server, for the pair `edge1` and the prefix `mimi`. The braces keep a pair in one slot, should it ever move to a Cluster:
+/// What lies in the server, for the pair `edge1` and the prefix `mimi`. The braces keep a pair in one slot: a Cluster
+/// spreads pairs, not the rows of one.
 ///
 /// | key | type | what |
 /// |---|---|---|
@@ -46,6 +47,12 @@
 /// been lost. A Claim waits for a replica (`claim_wait`), if there is one; if none answers in time the
 /// claim holds all the same. FLUSHALL, and a restart without persistence, make a new and empty
 /// repository, with a new incarnation. A lease's term begins again at 1 then.
+///
+/// **Sentinel:** whoever of `addresses` answers first names the master; that it is one is checked, and twice a second
+/// whether it still is, so that a master which was cut off and does not know is left. **Cluster:** one of `addresses`
+/// or of the nodes that were heard of since names the pair's master; while the pair's slot moves to another node writes
+/// wait (`moving`). After a fail-over, and when a slot has moved, another process answers: see above. Where another
+/// server may take over, retry_max is 250 ms at most.
 ///
 /// **When Redis does not answer** nothing here blocks. Apply goes on accepting up to `window_bytes`,
 /// then answers ResourceExhausted; what was accepted is sent when the server is back, and stored once.
@@ -93,6 +100,8 @@ struct RedisStoreOptions {
   std::string user = {};  ///< ACL user; empty: `default`
   std::string password = {};
   std::uint32_t database = 0;
+  std::string sentinel_user = {};  ///< kSentinel: a login there; without it they are asked without
+  std::string sentinel_password = {};
 
   bool tls = false;            ///< the certificate is always verified, and so is the name
   std::string ca_file = {};    ///< PEM; empty: the system's
@@ -136,14 +145,14 @@ struct RedisStoreOptions {
 ///     rediss://, rediss-sentinel://, rediss-cluster://      the same over TLS
 ///
 /// and behind a `?`, joined by `&`: `pair=`, `prefix=`, `db=`, `rows=packed|json`, `feed_bytes=`, `max_rows=`, `ca=`, `cert=`, `key=`,
-/// `name=` (server_name). An IPv6 address stands in brackets; `%xx` is decoded. Ports: 6379, of sentinels 26379.
+/// `name=` (server_name), `sentinel_user=`, `sentinel_password=`. An IPv6 address stands in brackets; `%xx` is decoded. Ports: 6379, of sentinels 26379.
 /// Errors: InvalidArgument that says which part; passwords are never shown.
 absl::StatusOr<RedisStoreOptions> RedisStoreOptionsFromUrl(std::string_view url);
 
 /// Whether `text` starts like one of the URLs above: how programs tell a Redis store from a directory.
 bool IsRedisUrl(std::string_view text);
 
-/// The URL for people: without password.
+/// The URL for people: without passwords.
 std::string RedactRedisUrl(std::string_view url);
 
 /// Connects in the background. Open, Claim, Lookup and leases wait for it, for `connect_timeout` +

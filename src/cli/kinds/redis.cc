@@ -1,4 +1,4 @@
-// [store] url = "redis://…", "rediss://…", "unix://…".
+// [store] url = "redis://…", "rediss://…", "unix://…", "redis-sentinel://…", "redis-cluster://…".
 
 #include "mimi/builtin/redis_store.h"
 

@@ -1,5 +1,7 @@
 #include "src/store/redis/redis_link.h"
 
+#include <algorithm>
+#include <chrono>
 #include <random>
 #include <utility>
 #include <vector>
@@ -9,6 +11,20 @@
 
 namespace mimi::internal {
 namespace {
+
+using Deployment = RedisStoreOptions::Deployment;
+
+// Where another server takes over by itself, it is looked for often.
+constexpr Duration kLongestWait = std::chrono::milliseconds(250);
+constexpr Duration kWatchMaster = std::chrono::milliseconds(500);
+// Redirections that are followed at once; more of them are a Cluster that does not agree with itself yet.
+constexpr unsigned kMostRedirections = 5;
+
+Duration LongestWait(const RedisStoreOptions& options) {
+  return options.deployment == Deployment::kStandalone
+             ? options.retry_max
+             : std::max(options.retry_min, std::min(options.retry_max, kLongestWait));
+}
 
 std::uint64_t Random() {
   std::random_device device;
@@ -42,16 +58,30 @@ RedisLink::RedisLink(const RedisStoreOptions& options, const RedisKeys& keys, Lo
       keys_(keys),
       loop_(loop),
       owner_(owner),
-      backoff_(options.retry_min, options.retry_max, Random()) {
+      backoff_(options.retry_min, LongestWait(options), Random()),
+      route_(options, loop) {
 }
 
 RedisLink::~RedisLink() {
   loop_.Cancel(retry_);
+  loop_.Cancel(watch_);
 }
 
 void RedisLink::Connect() {
+  retry_ = 0;
+  route_.Find([this](const absl::StatusOr<RedisAddress>& found) {
+    if (found.ok()) {
+      ConnectTo(*found);
+    } else {
+      Down(found.status());
+    }
+  });
+}
+
+void RedisLink::ConnectTo(const RedisAddress& address) {
+  address_ = address;
   const auto connection = [this] {
-    auto made = std::make_unique<RedisConnection>(options_, options_.addresses.front(), loop_);
+    auto made = std::make_unique<RedisConnection>(options_, address_, loop_);
     made->Start([this](const absl::Status& why) { Down(why); });
     return made;
   };
@@ -60,7 +90,25 @@ void RedisLink::Connect() {
   Prepare();
 }
 
+void RedisLink::WatchMaster() {
+  loop_.Cancel(watch_);
+  watch_ = loop_.At(loop_.now() + kWatchMaster, [this] {
+    watch_ = 0;
+    route_.Find([this](const absl::StatusOr<RedisAddress>& found) {
+      if (found.ok() && *found != address_) {
+        Fail("moved", "the master is " + ToString(*found) + " now");
+      } else if (up_) {
+        WatchMaster();
+      }
+    });
+  });
+}
+
 void RedisLink::Prepare() {
+  if (options_.deployment == Deployment::kCluster) {
+    const std::string_view slots[] = {"CLUSTER", "SLOTS"};
+    SendOn(*commands_, slots, [this](RedisValue values) { route_.Learn(values, address_); }, {});
+  }
   for (std::size_t i = 0; i < kScripts; ++i) {
     const std::string_view load[] = {"SCRIPT", "LOAD", ScriptText(static_cast<Script>(i))};
     SendOn(*commands_, load, [this, i](RedisValue hash) { hashes_[i] = hash.text(); }, {});
@@ -70,7 +118,8 @@ void RedisLink::Prepare() {
 }
 
 void RedisLink::OnInfo(std::string_view info) {
-  if (InfoField(info, "role") == "slave") {
+  // (A replica of a Cluster answers with who is the master.)
+  if (InfoField(info, "role") == "slave" && options_.deployment != Deployment::kCluster) {
     Fail("read-only replica", "its master is " + std::string(InfoField(info, "master_host")));
     return;
   }
@@ -105,6 +154,10 @@ void RedisLink::OnHello(RedisValue answer) {
     return;
   }
   up_ = true;
+  redirections_ = 0;
+  if (options_.deployment == Deployment::kSentinel) {
+    WatchMaster();
+  }
   if (!hindered_) {
     backoff_.Reset();
     trouble_ = absl::OkStatus();
@@ -114,11 +167,15 @@ void RedisLink::OnHello(RedisValue answer) {
 
 void RedisLink::SendOn(RedisConnection& connection, Arguments arguments, Answer done,
                        Duration patience) {
+  if (route_.asking()) {
+    connection.Send({"ASKING"}, [](const RedisReply&) {});
+  }
   connection.Send(
       arguments,
       [this, done = std::move(done)](const RedisReply& reply) {
         if (reply.view().is_error()) {
           const std::string_view text = reply.view().text();
+          route_.Follow(text, address_);
           Fail(RedisTrouble(text), text);
         } else {
           done(reply.view());
@@ -162,8 +219,12 @@ void RedisLink::Down(const absl::Status& why) {
   feed_.reset();
   up_ = false;
   trouble_ = why;
+  loop_.Cancel(watch_);
+  watch_ = 0;
   loop_.Cancel(retry_);
-  retry_ = loop_.At(loop_.now() + backoff_.Next(), [this] { Connect(); });
+  const bool at_once = route_.follows() && ++redirections_ <= kMostRedirections;
+  const Duration wait = at_once ? Duration::zero() : backoff_.Next();
+  retry_ = loop_.At(loop_.now() + wait, [this] { Connect(); });
   owner_.OnDown();
 }
 

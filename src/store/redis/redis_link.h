@@ -1,11 +1,13 @@
 #ifndef MIMI_SRC_STORE_REDIS_REDIS_LINK_H_
 #define MIMI_SRC_STORE_REDIS_REDIS_LINK_H_
 
-// RedisLink: the way to the server, kept up: two connections (one for commands, one that waits for the feed), the
-// scripts loaded, the repository's incarnation known.
+// RedisLink: the way to the server, kept up: it is found (redis_route.h), two connections (one for commands, one that
+// waits for the feed), the scripts loaded, the repository's incarnation known.
 //
 // When a connection ends, or the server answers with an error, both are dropped, and after a jittered back-off all
 // begins anew; the reason stays readable. So no answer of the server but a good one is ever seen by the callbacks.
+// Sentinels are asked twice a second whether the master is still the one: an old one that was cut off from them does
+// not know better.
 //
 // Threads: the loop thread only. Callbacks never run inside a call of this.
 // Lifetime: options, keys, loop and owner outlive it; a callback is dropped when the link goes down.
@@ -25,6 +27,7 @@
 #include "src/base/backoff.h"
 #include "src/io/redis_connection.h"
 #include "src/store/redis/redis_layout.h"
+#include "src/store/redis/redis_route.h"
 #include "src/store/redis/redis_scripts.h"
 
 namespace mimi::internal {
@@ -69,6 +72,8 @@ class RedisLink {
 
  private:
   void Connect();
+  void ConnectTo(const RedisAddress& address);
+  void WatchMaster();
   void Prepare();
   void OnInfo(std::string_view info);
   void OnHello(RedisValue answer);
@@ -80,6 +85,10 @@ class RedisLink {
   Loop& loop_;
   RedisLinkOwner& owner_;
   Backoff backoff_;
+  RedisRoute route_;
+  RedisAddress address_;
+  unsigned redirections_ = 0;  // since it was up
+  TimerId watch_ = 0;
   std::array<std::string, kScripts> hashes_;
   std::unique_ptr<RedisConnection> commands_;
   std::unique_ptr<RedisConnection> feed_;

@@ -110,6 +110,8 @@ redis.call('HSET', KEYS[1], 'keeper', ARGV[2], 'keeper_until', lasts, 'building'
 for _, name in ipairs(redis.call('HKEYS', KEYS[2])) do
   redis.call('UNLINK', ARGV[5] .. name .. ':' .. next)
   if pair[5] ~= pair[4] then redis.call('UNLINK', ARGV[5] .. name .. ':' .. pair[5]) end
+  -- A commit that ended halfway, in a Cluster that moved the slot, has left it.
+  redis.call('UNLINK', ARGV[5] .. name .. ':' .. string.format('%.0f', math.max(tonumber(pair[4]) - 1, 0)))
 end
 return {'kept', next}
 )lua";

@@ -134,8 +134,14 @@ absl::Status SetNumber(std::string_view text, std::string_view part, Number most
 
 absl::Status SetParameter(std::string_view name, std::string value, RedisStoreOptions* options) {
   const std::pair<std::string_view, std::string*> texts[] = {
-      {"pair", &options->pair},      {"prefix", &options->prefix}, {"ca", &options->ca_file},
-      {"cert", &options->cert_file}, {"key", &options->key_file},  {"name", &options->server_name},
+      {"pair", &options->pair},
+      {"prefix", &options->prefix},
+      {"ca", &options->ca_file},
+      {"cert", &options->cert_file},
+      {"key", &options->key_file},
+      {"name", &options->server_name},
+      {"sentinel_user", &options->sentinel_user},
+      {"sentinel_password", &options->sentinel_password},
   };
   for (const auto& [known, field] : texts) {
     if (name == known) {
@@ -162,7 +168,7 @@ absl::Status SetParameter(std::string_view name, std::string value, RedisStoreOp
   }
   return Bad(
       "no parameter \"{}\"; there are pair, prefix, db, rows, feed_bytes, max_rows, ca, cert, "
-      "key, name",
+      "key, name, sentinel_user, sentinel_password",
       name);
 }
 
@@ -223,14 +229,19 @@ bool IsRedisUrl(std::string_view text) {
 }
 
 std::string RedactRedisUrl(std::string_view url) {
-  const std::size_t begin = url.find("://");
-  const std::string_view before_query = url.substr(0, url.find('?'));
-  const std::size_t at = before_query.rfind('@');
-  if (begin == std::string_view::npos || at == std::string_view::npos) {
-    return std::string(url);
+  std::string shown(url);
+  constexpr std::string_view kSecret = "sentinel_password=";
+  for (std::size_t at = 0; (at = shown.find(kSecret, at)) != std::string::npos;) {
+    at += kSecret.size();
+    shown.erase(at, std::min(shown.find('&', at), shown.size()) - at);
   }
-  const std::size_t colon = url.find(':', begin + 3);
-  return std::string(url.substr(0, std::min(colon, at))) + std::string(url.substr(at));
+  const std::size_t begin = shown.find("://");
+  const std::size_t at = shown.substr(0, shown.find('?')).rfind('@');
+  if (begin != std::string::npos && at != std::string::npos) {
+    const std::size_t colon = std::min(shown.find(':', begin + 3), at);
+    shown.erase(colon, at - colon);
+  }
+  return shown;
 }
 
 absl::StatusOr<RedisStoreOptions> RedisStoreOptionsFromUrl(std::string_view url) {
