@@ -3,7 +3,8 @@
 //
 // syslog.lines_kps: thousands of lines per second. A burst that fits the socket's buffer is sent
 // first, without the clock running; then the time is taken until the store has its last row. Each
-// line is a 302013 of a flow of its own.
+// line is a 302013 of a flow of its own; connection ids come again, so that the join's memory holds
+// them all.
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -59,7 +60,7 @@ class LogHost {
       const std::string line = fmt::format(
           "<166>Oct 10 2024 10:00:00 fw01 : %ASA-6-302013: Built inbound TCP connection {} for "
           "outside:198.51.{}.{}/{} (198.51.{}.{}/{}) to dmz:10.0.0.5/8443 (203.0.113.1/443)",
-          next_, next_ >> 24 & 255, next_ >> 16 & 255, next_ & 65535, next_ >> 24 & 255,
+          next_ % 100'000, next_ >> 24 & 255, next_ >> 16 & 255, next_ & 65535, next_ >> 24 & 255,
           next_ >> 16 & 255, next_ & 65535);
       send(socket_.get(), line.data(), line.size(), 0);
     }

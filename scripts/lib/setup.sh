@@ -15,7 +15,7 @@ mimi_packages() {
     lab) echo util-linux procps iproute2 nftables wrk lighttpd python3 python3-matplotlib ;;
     test)
       mimi_packages lab
-      echo clang llvm ccache frr redis-server redis-tools openssl \
+      echo clang llvm ccache frr iptables ulogd2 bsdutils redis-server redis-tools openssl \
         "$(mimi_clang_runtime)" "$(mimi_os_packages)"
       ;;
     arm64)

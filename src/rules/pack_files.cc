@@ -85,10 +85,18 @@ absl::StatusOr<RuleText> ReadRuleFile(const std::string& path) {
   if (!file) {
     return Error(absl::StatusCode::kNotFound, "{}: {}", path, std::strerror(errno));
   }
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {  // it can be opened, and is empty to read
+    return Error(absl::StatusCode::kInvalidArgument, "{}: a directory, expected a rule file", path);
+  }
   RuleText text;
   text.name = path;
   text.text.resize(kMaxSize + 1);  // no more, however long the file is
   file.read(text.text.data(), static_cast<std::streamsize>(text.text.size()));
+  if (file.bad()) {
+    return Error(absl::StatusCode::kUnavailable, "{}: cannot be read: {}", path,
+                 std::strerror(errno));
+  }
   text.text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.text.size() > kMaxSize) {
     return Error(absl::StatusCode::kInvalidArgument, "{}: longer than {} bytes", path, kMaxSize);

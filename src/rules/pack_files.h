@@ -23,7 +23,7 @@ std::vector<std::string> PackDirectories(const std::string& directory);
 /// those that are there.
 absl::StatusOr<RuleText> ReadPackFile(const std::string& name, const std::string& directory);
 
-/// Errors: NotFound, InvalidArgument (longer than a megabyte).
+/// Errors: NotFound, InvalidArgument (a directory, or longer than a megabyte), Unavailable.
 absl::StatusOr<RuleText> ReadRuleFile(const std::string& path);
 
 /// Files, then packs. Errors: of the first that cannot be read.

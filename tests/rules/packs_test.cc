@@ -102,6 +102,13 @@ TEST_CASE("packs: all loaded together read each line as the pack alone, or know 
   }
 }
 
+TEST_CASE("packs: a directory is no rule file") {
+  const absl::StatusOr<RuleText> text = ReadRuleFile(kPacks);
+  CHECK(text.status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK(std::string(text.status().message()).find(kPacks + ": a directory") == 0);
+  CHECK(ReadRuleFile(kPacks + "/no-such.toml").status().code() == absl::StatusCode::kNotFound);
+}
+
 TEST_CASE("packs: those whose vendor logs the end alone never put") {
   for (const std::string_view name : kNames) {
     CAPTURE(name);
