@@ -21,11 +21,18 @@ def schedule(options):
     return times
 
 
-class Faults:
-    """Plays a schedule beside a run. `log` holds what was done and when."""
+LOOK_BEFORE = 0.4  # seconds before the first return: what looks takes time
 
-    def __init__(self, options, switch, sync):
+
+class Faults:
+    """Plays a schedule beside a run. `log` holds what was done and when; `before_return` what
+    `failed_so_far()` said when the primary was about to come back for the first time (None: it did
+    not come back)."""
+
+    def __init__(self, options, switch, sync, failed_so_far):
         self.kind = options.fault
+        self.failed_so_far = failed_so_far
+        self.before_return = None
         self.sync = sync
         self.switch = switch
         self.log = []
@@ -39,11 +46,21 @@ class Faults:
         try:
             for begin, end in times:
                 for at, what in ((begin, "fail"), (end, "return")):
-                    if at is None or self._stop.wait(max(0, self._begin + at - time.monotonic())):
+                    if at is None:
+                        return
+                    if what == "return" and self.before_return is None:
+                        if self._wait_until(at - LOOK_BEFORE):
+                            return
+                        self.before_return = self.failed_so_far()
+                    if self._wait_until(at):
                         return
                     self._do(what)
         except Exception as error:  # told by stop(); a thread has nobody else to tell
             self.problem = error
+
+    def _wait_until(self, at):
+        """True: the run is over."""
+        return self._stop.wait(max(0, self._begin + at - time.monotonic()))
 
     def _do(self, what):
         began = time.monotonic()

@@ -98,8 +98,8 @@ class Load:
         return {name: process.pid for name, process in self.processes.items()}
 
     @staticmethod
-    def hung():
-        """Connections that are established and have been silent for SILENT_MS."""
+    def hung(silent_ms=SILENT_MS):
+        """Connections that are established and have been silent for so long."""
         count = 0
         for name in CLIENTS:
             for line in run("ss", "-tinH", "state", "established", "dport", "=", ":80",
@@ -109,7 +109,7 @@ class Load:
                 # A socket that never heard anything shows the time since boot: the smaller of
                 # the two tells when it last did something, and silence counts from there.
                 if heard and min(int(heard[1]), int(sent[1]) if sent else 1 << 62) \
-                        > SILENT_MS or (heard and int(heard[1]) > SILENT_MS and "unacked" in line):
+                        > silent_ms or (heard and int(heard[1]) > silent_ms and "unacked" in line):
                     count += 1
         return count
 

@@ -2,6 +2,11 @@
 
     memory   one process, in the minion's place, that reaches into the primary
     file     two: the driver's in the primary, the minion's and manager's in the minion
+    redis    the same two, and a Redis server between them
+
+With the syslog driver the primary is closed, as in the paper: nothing of mimi is on it, its log
+goes to the minion's place, and state goes one way. So what was born on the minion dies at the
+return.
 
 Who moves the traffic depends on the fault. A dead link is the switches' business, so steering is
 passive. Where links stay up (blackhole) the manager has to notice, by echo requests over the
@@ -15,6 +20,7 @@ from pathlib import Path
 
 from . import boxes
 from .isolation import LabError
+from .log_chain import LogChain
 from .sampling import cpu_seconds
 from .world import BOXES, TALK_IP, urgent, within
 
@@ -36,6 +42,14 @@ socket = "{place}/{process}.sock"
 level = "debug"
 events = "{place}/{process}-events.jsonl"
 
+[minion]
+kind = "netfilter"
+namespace = "/run/netns/minion"
+interfaces = ["clients", "servers"]
+state_directory = "{place}/minion-originals"
+"""
+
+BOTH_WAYS = """
 [primary.driver]
 namespace = "/run/netns/primary"
 {driver}
@@ -46,21 +60,25 @@ namespace = "/run/netns/primary"
 interfaces = ["clients", "servers"]
 state_directory = "{place}/primary-originals"
 
-[minion]
-kind = "netfilter"
-namespace = "/run/netns/minion"
-interfaces = ["clients", "servers"]
-state_directory = "{place}/minion-originals"
-
 [minion.driver]
 namespace = "/run/netns/minion"
 {driver}
 """
 
+ONE_WAY = """
+[primary.driver]
+{driver}
+"""
+
+LOG_PORT = 5514
+
 DRIVERS = {
     "conntrack": 'kind = "conntrack"',
     "nflog": 'kind = "nflog"\ngroup = 1\ntranslated_group = 2',
+    "syslog": f'kind = "syslog"\nlisten = ["udp:{TALK_IP["minion"]}:{LOG_PORT}"]\n'
+              f'allow = ["{TALK_IP["primary"]}"]\npacks = ["iptables"]',
 }
+STORES = {"memory": "memory:", "file": "file:{place}/store", "redis": "unix://{place}/redis.sock"}
 
 PASSIVE = """
 [manager]
@@ -94,7 +112,6 @@ rise = 3
 
 class Mimi:
     name = "mimi"
-    programs = []
     notices = True  # by itself that the primary is dead
 
     def __init__(self, options, place, switch):
@@ -105,14 +122,26 @@ class Mimi:
         if not self.program.exists():
             raise LabError(f"there is no {self.program}; build it, or say where by --mimi")
         self.processes = {}
+        self.log_chain = None
+
+    @staticmethod
+    def programs(options):
+        return (["ulogd", "iptables"] if options.driver == "syslog" else []) + \
+            (["redis-server"] if options.store == "redis" else [])
 
     def start(self):
         if self.options.driver == "nflog":
             for box in BOXES:
                 boxes.log_flows(box)
+        if self.options.store == "redis":
+            self._run_redis()
         if self.options.fault != "link":
             self._write_steering(self.place / "steer")
-        if self.options.store == "memory":
+        if self.options.driver == "syslog":
+            self.log_chain = LogChain("primary", self.place, TALK_IP["minion"], LOG_PORT,
+                                      self.options.priority)
+        # A closed box's driver is where its log goes to.
+        if self.options.store == "memory" or self.log_chain:
             self._run("minion", "driver", "minion", "manager")
         else:
             self._run("primary", "driver")
@@ -130,9 +159,10 @@ class Mimi:
         path.chmod(0o755)
 
     def _configuration(self, process):
-        store = {"memory": "memory:", "file": f"file:{self.place}/store"}[self.options.store]
-        text = PAIR.format(place=self.place, process=process, store=store,
-                           driver=DRIVERS[self.options.driver])
+        text = PAIR.format(place=self.place, process=process,
+                           store=STORES[self.options.store].format(place=self.place))
+        text += (ONE_WAY if self.log_chain else BOTH_WAYS).format(
+            place=self.place, driver=DRIVERS[self.options.driver])
         if self.options.fault == "link":
             return text + PASSIVE
         policy = "immediate" if self.options.fault == "blackhole" else "manual"
@@ -140,6 +170,18 @@ class Mimi:
         if self.options.fault == "blackhole":
             text += PROBE.format(target=TALK_IP["primary"])
         return text
+
+    def _run_redis(self):
+        socket = self.place / "redis.sock"
+        with open(self.place / "redis.log", "w", encoding="utf-8") as log:
+            self.processes["redis"] = subprocess.Popen(
+                urgent(["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "",
+                        "--dir", str(self.place)], self.options.priority), stdout=log, stderr=log)
+        deadline = time.monotonic() + 10
+        while not socket.exists():
+            if time.monotonic() > deadline:
+                raise LabError(f"redis-server does not start: {self._words('redis')}")
+            time.sleep(0.02)
 
     def _run(self, box, *roles):
         path = self.place / f"{box}.toml"
@@ -161,7 +203,7 @@ class Mimi:
         while (asked := self._ask("status", "lab")).returncode != 0:
             for box, process in self.processes.items():
                 if process.poll() is not None:
-                    raise LabError(f"mimi at the {box} has ended: {self._words(box)}")
+                    raise LabError(f"{box} has ended: {self._words(box)}")
             if time.monotonic() > deadline:
                 raise LabError(f"mimi is not ready after {READY_WITHIN} s: "
                                f"{asked.stdout.strip() or asked.stderr.strip()}")
@@ -187,9 +229,11 @@ class Mimi:
         return json.loads(asked.stdout) if asked.stdout else {"error": asked.stderr.strip()}
 
     def stop(self):
-        for process in self.processes.values():
+        if self.log_chain:
+            self.log_chain.stop()
+        # mimi first, then what it needs.
+        for process in reversed(self.processes.values()):
             process.terminate()
-        for process in self.processes.values():
             try:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:

@@ -46,8 +46,11 @@ def move_by_hand(switch, verb):
 
 class Conntrackd:
     name = "conntrackd"
-    programs = ["conntrackd"]
     notices = False
+
+    @staticmethod
+    def programs(_options):
+        return ["conntrackd"]
 
     def __init__(self, options, place, switch):
         self.place = Path(place)
@@ -84,8 +87,11 @@ class Conntrackd:
 class Nothing:
     """No synchronisation: what a failure costs today."""
     name = "none"
-    programs = []
     notices = False
+
+    @staticmethod
+    def programs(_options):
+        return []
 
     def __init__(self, options, place, switch):
         self.switch = switch

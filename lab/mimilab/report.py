@@ -71,8 +71,34 @@ def rows(lines):
                else "-"]
 
 
+def returns(outcome):
+    """What the first failure costs until the primary comes back, and what each return costs (with
+    the failures after it): (scenario, before, each) for the scenarios with a return."""
+    for name in outcome["options"]["scenarios"]:
+        runs = [result for result in outcome["results"] if result["scenario"] == name
+                and result.get("failed_before_return") is not None]
+        if runs:
+            before = statistics.fmean(run["failed_before_return"] for run in runs)
+            count = sum(event["what"] == "return" for run in runs for event in run["faults"])
+            after = sum(failed(run) for run in runs) - before * len(runs)
+            yield name, before, max(0.0, after) / count
+
+
+def return_remarks(outcome):
+    by_name = {name: (before, each) for name, before, each in returns(outcome)}
+    if by_name:
+        yield ("Until the first return: "
+               + ", ".join(f"{name} {before:.0f}" for name, (before, _) in by_name.items())
+               + "; each return and what follows: "
+               + ", ".join(f"{name} {each:.0f}" for name, (_, each) in by_name.items()) + ".")
+    if {"fail", "failover"} <= by_name.keys() and by_name["fail"][0] > 0:
+        share = 1 - by_name["failover"][0] / by_name["fail"][0]
+        yield f"Of the failures until the first return {100 * share:.1f} % are gone."
+
+
 def remarks(outcome, lines):
     options = outcome["options"]
+    yield from return_remarks(outcome)
     share = removed(lines)
     if share is not None:
         yield f"Of the failures that the failover causes, {100 * share:.1f} % are gone."

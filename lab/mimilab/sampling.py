@@ -68,6 +68,10 @@ class Sampler:
                                     now[1] - before[1]))
             before, at = now, then
 
+    def resets(self):
+        """So far."""
+        return sum(point[2] for point in self.series)
+
     def stop(self):
         self._stop.set()
         self._thread.join()

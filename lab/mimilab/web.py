@@ -20,7 +20,7 @@ from .bridge_switch import BridgeSwitch
 from .faults import Faults
 from .isolation import LabError
 from .load import OBJECTS, SILENT_MS, Load, Servers
-from .mimi import DRIVERS, Mimi
+from .mimi import DRIVERS, STORES, Mimi
 from .ovs_switch import OvsSwitch
 from .peers import Conntrackd, Nothing
 from .sampling import Sampler
@@ -40,7 +40,7 @@ def add_arguments(parser):
     add("--sync", choices=SYNCS, default="mimi", help="what synchronises (default: %(default)s)")
     add("--driver", choices=DRIVERS, default="conntrack",
         help="how mimi learns the primary's state (default: %(default)s)")
-    add("--store", choices=["memory", "file"], default="memory",
+    add("--store", choices=STORES, default="memory",
         help="mimi's repository; memory: both ends in one process (default: %(default)s)")
     add("--switch", choices=SWITCHES, default="bridge", help="(default: %(default)s)")
     add("--fault", choices=["link", "blackhole", "planned"], default="link",
@@ -68,7 +68,7 @@ def add_arguments(parser):
 
 
 def needs(options):
-    return SYNCS[options.sync].programs + SWITCHES[options.switch].programs
+    return SYNCS[options.sync].programs(options) + SWITCHES[options.switch].programs
 
 
 def check(options):
@@ -78,6 +78,9 @@ def check(options):
     unknown = [name for name in options.scenarios if name not in SCENARIOS]
     if unknown:
         raise LabError(f"--scenarios: no {unknown[0]}; there are {', '.join(SCENARIOS)}")
+    if options.driver == "syslog" and options.fault == "planned":
+        raise LabError("--fault planned: mimi has nothing on a closed box, which so is never ready "
+                       "for the way back")
     if options.connections < 5:
         raise LabError("--connections: at least 5, one for each client")
 
@@ -87,7 +90,7 @@ def run_once(options, scenario, place):
     synchronised, faulty = SCENARIOS[scenario]
     switch = SWITCHES[options.switch](place)
     World(switch)
-    boxes.set_up_all()
+    boxes.set_up_all(logged=options.driver == "syslog" and options.sync == "mimi")
     sync = SYNCS[options.sync if synchronised else "none"](options, place, switch)
     parts = [switch]
     try:
@@ -98,17 +101,23 @@ def run_once(options, scenario, place):
         parts.append(load)
         cpu, begin = sync.cpu(), time.monotonic()
         sampler = Sampler(load.pids().values())
-        faults = Faults(options, switch, sync) if faulty else None
+
+        def failed_so_far():
+            # In an outage longer than this silence what hangs has hung since it began.
+            return sampler.resets() + Load.hung(options.outage * 600)
+
+        faults = Faults(options, switch, sync, failed_so_far) if faulty else None
         time.sleep(max(0, begin + options.duration - 0.4 - time.monotonic()))
         hung = Load.hung()
         flows = {box: boxes.flows(box) for box in ("primary", "minion")}
         cpu = (sync.cpu() - cpu) / (time.monotonic() - begin)
         events = faults.stop() if faults else []
+        before_return = faults.before_return if faults else None
         result = load.finish()
         series = sampler.stop()
         return {**result, "scenario": scenario, "hung": hung, "flows": flows,
                 "cpu_cores": round(cpu, 4), "faults": events, "series": series,
-                "sync": sync.report()}
+                "failed_before_return": before_return, "sync": sync.report()}
     finally:
         for part in reversed(parts):
             part.stop()

@@ -6,6 +6,7 @@ Usage: lab_test.py MIMI. Exit code 77: cannot run here, and why.
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +49,16 @@ class Lab(unittest.TestCase):
         self.assertEqual(failed(results["failover"]), 0, done.stdout)
         self.assertGreater(results["failover"]["requests"], 1000, done.stdout)
         self.assertIn("<svg", (self.out / "report.html").read_text())
+
+    @unittest.skipUnless(shutil.which("ulogd", path=os.environ["PATH"] + ":/usr/sbin"),
+                         "ulogd2 is not installed")
+    def test_a_closed_box_is_followed_by_its_log(self):
+        done = subprocess.run([LAB, *SHORT, "--driver", "syslog", "--scenarios", "failover",
+                               "--out", self.out], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        result, = json.loads((self.out / "results.json").read_text())["results"]
+        self.assertLessEqual(result["failed_before_return"], 5, done.stdout)
+        self.assertGreater(result["requests"], 1000, done.stdout)
 
     def test_nothing_is_left_when_it_is_killed(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
