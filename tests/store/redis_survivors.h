@@ -5,11 +5,13 @@
 //
 // Threads: one. Lifetime: the bench outlives them.
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "tests/store/redis_store_under_test.h"
 
@@ -29,14 +31,20 @@ class SurvivingWriter {
       Offer(writer_.Put({value_ % 100, value_}).Seal());
     }
   }
+  void Erase(contract::Word id) {
+    rows_.erase(id);
+    Offer(writer_.Erase(id).Seal());
+  }
   /// Until all of it is, whatever happens meanwhile. False: not within half a minute.
   bool Confirmed() {
     auto asked = std::chrono::steady_clock::now();
     const auto confirmed = [&] {
       const auto now = std::chrono::steady_clock::now();
       if (node_.store->confirmed() < last_ && now - asked > std::chrono::milliseconds(20)) {
-        asked = now;  // a refusal is told who asks
-        Offer(writer_.Seal(kBatchHeartbeat));
+        asked = now;  // a refusal is told who asks; what is there already is not stored again
+        const std::vector<std::byte> again = newest_;
+        fed_ -= std::max<std::size_t>(BatchView::Parse(again)->size(), 1);
+        Offer(*BatchView::Parse(again));
       }
       return node_.store->confirmed() >= last_;
     };
@@ -47,6 +55,8 @@ class SurvivingWriter {
   const StateSchema& schema() const { return schema_; }
   StateStore& store() { return *node_.store; }
   int claims() const { return claims_; }
+  /// How far this writer alone has moved the head.
+  Position fed() const { return fed_; }
 
  private:
   contract::Writer NewWriter() const { return {schema_, node_.origin, node_.claim.term}; }
@@ -56,9 +66,12 @@ class SurvivingWriter {
     const bool decided = bench_.Until([&] {
       const absl::StatusOr<Position> taken = node_.store->Apply(batch);
       status = taken.status();
-      last_ = taken.ok() ? *taken : last_;
-      return taken.ok() || absl::IsFailedPrecondition(status) || absl::IsAborted(status) ||
-             ((batch.flags() & kBatchHeartbeat) != 0 && absl::IsResourceExhausted(status));
+      if (taken.ok()) {
+        last_ = *taken;
+        newest_.assign(batch.bytes().begin(), batch.bytes().end());
+        fed_ += std::max<std::size_t>(batch.size(), 1);
+      }
+      return taken.ok() || absl::IsFailedPrecondition(status) || absl::IsAborted(status);
     });
     REQUIRE_MESSAGE(decided, status.ToString());
     if (absl::IsFailedPrecondition(status) || absl::IsAborted(status)) {
@@ -88,7 +101,9 @@ class SurvivingWriter {
   contract::Writer writer_;
   std::map<contract::Word, contract::Word> rows_;
   contract::Word value_ = 0;
+  std::vector<std::byte> newest_;  // batch that was taken
   Position last_ = 0;
+  Position fed_ = 0;
   int claims_ = 1;
 };
 
@@ -124,6 +139,8 @@ class SurvivingReader {
       fresh_.Apply(**batch);
     }
   }
+  /// With origins and versions.
+  std::map<contract::Word, contract::Follower::Row> live() const { return fresh_.Live(); }
   std::map<contract::Word, contract::Word> rows() const {
     std::map<contract::Word, contract::Word> rows;
     for (const auto& [id, row] : fresh_.Live()) {

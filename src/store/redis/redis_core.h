@@ -110,7 +110,7 @@ class RedisCore final : public RedisLinkOwner {
   /// What was read cannot be gone on with.
   void Reload(std::string_view state, std::string_view why);
   /// Everything that is known to come is our own, and comes by itself when it is stored.
-  bool brings_itself() const { return window_.waiting() && stored_ <= position_; }
+  bool brings_itself() const { return ready_ && window_.waiting() && stored_ <= position_; }
   void OnUp(const RedisFacts& facts) override;
   void OnDown() override;
 

@@ -13,7 +13,10 @@
 namespace mimi::internal {
 namespace {
 
-constexpr std::string_view kBatchesPerRead = "8";  // of 64 KiB: about a millisecond to apply
+// What is applied in about a millisecond: 8 batches of 64 KiB, or more that are smaller.
+constexpr std::size_t kLeastBatches = 8;
+constexpr std::size_t kMostBatches = 1024;
+constexpr std::size_t kBytesPerRead = std::size_t{512} << 10;
 constexpr auto kWait = std::chrono::milliseconds(250);
 constexpr std::string_view kWaitText = "250";
 // Who writes takes his own batches when they are stored, and need not read them: Hurry() ends the pause.
@@ -52,8 +55,9 @@ void RedisFollower::Ask() {
   facts.insert(facts.end(), kFacts.begin(), kFacts.end());
   core_.link().SendToFeed(facts, [this](RedisValue values) { OnFacts(values); });
   const std::string from = std::to_string(core_.position()) + "-0";
-  const std::string_view read[] = {"XREAD",   "COUNT",   kBatchesPerRead, "BLOCK",
-                                   kWaitText, "STREAMS", keys.feed,       from};
+  const std::string most = std::to_string(most_);
+  const std::string_view read[] = {"XREAD",   "COUNT",   most,      "BLOCK",
+                                   kWaitText, "STREAMS", keys.feed, from};
   core_.link().SendToFeed(
       read, [this](RedisValue streams) { OnStreams(streams); }, kWait);
 }
@@ -69,10 +73,17 @@ void RedisFollower::OnFacts(RedisValue values) {
 
 void RedisFollower::OnStreams(RedisValue streams) {
   const RedisValue entries = streams[0][1];
+  std::size_t bytes = 0;
   for (std::size_t i = 0; i < entries.size(); ++i) {
+    bytes += entries[i][1][1].text().size();
     if (TakeEntry(entries[i]) == Taken::kStop) {
       return;
     }
+  }
+  if (bytes > kBytesPerRead) {
+    most_ = std::max(most_ / 2, kLeastBatches);
+  } else if (entries.size() == most_ && bytes < kBytesPerRead / 2) {
+    most_ = std::min(most_ * 2, kMostBatches);
   }
   core_.TookSome();
   if (core_.brings_itself()) {

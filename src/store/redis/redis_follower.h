@@ -7,6 +7,7 @@
 //
 // Threads: the loop thread only. Lifetime: the core outlives it.
 
+#include <cstddef>
 #include <memory>
 
 #include "mimi/loop.h"
@@ -40,6 +41,7 @@ class RedisFollower {
 
   RedisCore& core_;
   TimerId pause_ = 0;
+  std::size_t most_ = 8;      // batches of the next read
   Position schemas_for_ = 0;  // the batch for which the schemas were read last
 };
 
