@@ -32,7 +32,8 @@
 ///   keep the draft, and offer it again when Resync() is called again.
 /// - *An erase* is kErase when the protocol ended the flow (FIN, RST, a log's "teardown"),
 ///   kEraseAbrupt when it just vanished (time-out, flush, reload): the pipeline holds those back
-///   for a moment, because a dying box emits them for every flow.
+///   for a moment, because a dying box emits them for every flow. So it does with a burst of
+///   kErase, unless coverage() says that each was seen in a packet.
 /// - *Resync* asks for a walk: a draft with kBatchResyncBegin, a Put for every live row, a draft
 ///   with kBatchResyncEnd, in slices of at most 1 ms. What happens during the walk is applied after
 ///   it, or in between if the source's order is certain. It is called again for a walk that is
@@ -62,6 +63,9 @@ struct Coverage {
   bool ends = true;  ///< the end of every flow is seen. false: rows age out by their duration field
   bool walkable = true;  ///< the live rows can be walked, so that a loss can be repaired
   bool complete = true;  ///< every flow is seen. false: a sample, or known kinds are left out
+  /// Each kErase was seen in a packet of its flow (FIN, RST), not told by the box: however many
+  /// come at once, they are no sign of its death, and none is held back. Needs `ends`.
+  bool ends_in_packets = false;
   /// For people: what this source cannot know. Empty when there is nothing.
   std::string limits;
 };

@@ -70,7 +70,9 @@ void Source::StartDriver(MonotonicTime now) {
   driver_started_ = true;
   driver_retry_at_ = {};
   // A source that cannot be walked must not be waited for.
-  pump_->set_direct(options_.driver->coverage().walkable);
+  const Coverage coverage = options_.driver->coverage();
+  pump_->set_direct(coverage.walkable);
+  pump_->set_direct_ends_sure(coverage.ends && coverage.ends_in_packets);
 }
 
 void Source::StopDriver() {

@@ -6,7 +6,8 @@
 // A box that goes down loudly (a link down inside it, a reboot, a rule reload) emits an end for
 // every flow, just when the minion needs them. So an erase that did not end by the protocol, and
 // any erase once there were many within a moment, waits for `linger`; what is still here when the
-// term changes or liveness goes down is dropped. The part of a burst that came before it was
+// term changes or liveness goes down is dropped. (Ends that were seen in packets do not come here:
+// Coverage::ends_in_packets.) The part of a burst that came before it was
 // recognised as one
 // (`burst_share` of the rows, at least `burst_min`) has gone: holding every erase back until the
 // next moment is over would delay each ordinary one.

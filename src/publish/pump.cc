@@ -13,6 +13,9 @@
 namespace mimi {
 namespace {
 
+// Between two looks when there is no lane, nothing waits, and all that may come due are heartbeats.
+constexpr Duration kQuiet = std::chrono::milliseconds(50);
+
 absl::Status Check(const PublisherOptions& options, const StateSchema& schema) {
   const auto refuse = [](const char* option, const char* expected) {
     return Error(absl::StatusCode::kInvalidArgument, "publish.{}: expected {}", option, expected);
@@ -105,12 +108,6 @@ bool Pump::SweepErase(std::span<const std::byte> key) {
 }
 bool Pump::FinishResync() {
   return impl_->FinishResync();
-}
-void Pump::DropHeldErases() {
-  impl_->DropHeldErases();
-}
-void Pump::set_rows(std::size_t rows) {
-  impl_->set_rows(rows);
 }
 void Pump::Tick(MonotonicTime now) {
   impl_->Tick(now);
@@ -284,10 +281,6 @@ void Pump::Impl::Send() {
   }
 }
 
-void Pump::Impl::DropHeldErases() {
-  stats_.dropped_erases += hold_.Drop();
-}
-
 void Pump::Impl::Tick(MonotonicTime now) {
   now_ = now;
   drained_ = 0;
@@ -327,7 +320,9 @@ void Pump::Impl::ChooseInterval() {
     last_active_ = now_;
     interval_ = options_.drain_every;
   } else if (sources_.size() == 1) {
-    interval_ = options_.drain_idle;  // no lane to look into: a driver's owner ticks when it offers
+    // No lane to look into: a driver's owner ticks when it offers.
+    const bool quiet = !waits && hold_.empty() && phase_ == Phase::kIdle && !resync_.wanted();
+    interval_ = quiet ? std::max(options_.drain_idle, kQuiet) : options_.drain_idle;
   } else if (now_ - last_active_ >= options_.idle_after) {
     interval_ = std::min(interval_ * 2, options_.drain_idle);
   }

@@ -92,6 +92,8 @@ class Pump {
   // The direct source: a driver on the loop thread. While it is open, a resync waits for its walk
   // as for a lane's.
   void set_direct(bool open);
+  // Coverage::ends_in_packets of the direct source.
+  void set_direct_ends_sure(bool sure);
   // Takes a draft's records (BatchBuilder::Draft), and its flags kBatchResyncBegin and
   // kBatchResyncEnd. Nothing is taken on an error: ResourceExhausted (only while walking: the sink
   // is far behind; OnResyncWanted says when to go on), InvalidArgument (another table or row size;

@@ -95,7 +95,7 @@ void Pump::Impl::ForgetClosed() {
   }
 }
 
-void Pump::Impl::Take(std::span<const std::byte> op_and_row, UnixTime time) {
+void Pump::Impl::Take(std::span<const std::byte> op_and_row, UnixTime time, bool ends_sure) {
   ++stats_.published;
   const auto op = static_cast<Op>(op_and_row[0]);
   const std::span<const std::byte> key = op_and_row.subspan(1, schema_.key_size());
@@ -109,7 +109,8 @@ void Pump::Impl::Take(std::span<const std::byte> op_and_row, UnixTime time) {
   // A box that does not hold the traffic may not erase: what idles away there lives elsewhere. But
   // an end that the protocol made was seen in packets, so the traffic is here, and the term comes
   // (a move redirects before it claims): it waits for it, like a put.
-  if (muted() && op == Op::kErase) {
+  if (op == Op::kErase && (muted() || ends_sure)) {
+    hold_.Cancel(key);  // says the same, less surely
     Store(op_and_row, time);
     return;
   }
@@ -231,7 +232,7 @@ absl::Status Pump::Impl::Offer(const BatchView& draft) {
       resync_.Want(now_);
       continue;
     }
-    Take(scratch_, time);
+    Take(scratch_, time, direct_ends_sure_);
   }
   if (draft.has(kBatchResyncEnd)) {
     End(direct);

@@ -7,6 +7,15 @@
 
 namespace mimi {
 
+void Pump::set_direct_ends_sure(bool sure) {
+  impl_->set_direct_ends_sure(sure);
+}
+void Pump::DropHeldErases() {
+  impl_->DropHeldErases();
+}
+void Pump::set_rows(std::size_t rows) {
+  impl_->set_rows(rows);
+}
 void Pump::Withdraw() {
   impl_->Withdraw();
 }
@@ -18,6 +27,10 @@ bool Pump::DropOvertaken(const std::function<void(std::span<const std::byte> key
 }
 bool Pump::backlog_confirmed() const {
   return impl_->BacklogConfirmed();
+}
+
+void Pump::Impl::DropHeldErases() {
+  stats_.dropped_erases += hold_.Drop();
 }
 
 bool Pump::Impl::BacklogConfirmed() const {

@@ -56,6 +56,7 @@ class Pump::Impl {
   bool sweeping() const { return phase_ == Phase::kSweeping; }
   void WantResync() { resync_.Want(now_); }
   void set_rows(std::size_t rows) { hold_.set_rows(rows); }
+  void set_direct_ends_sure(bool sure) { direct_ends_sure_ = sure; }
   int wake_fd() const { return wake_fd_; }
   Position sent_position() const { return window_.sent_position(); }
 
@@ -97,7 +98,8 @@ class Pump::Impl {
   bool TakeSlots(Source& source, std::uint64_t end, bool to_begin);
   void CountLosses(Source& source);
   void ForgetClosed();
-  void Take(std::span<const std::byte> op_and_row, UnixTime time);
+  // `ends_sure`: an end by the protocol is one, also in a burst.
+  void Take(std::span<const std::byte> op_and_row, UnixTime time, bool ends_sure = false);
   void StoreErase(std::span<const std::byte> key, UnixTime time);
   void Store(std::span<const std::byte> op_and_row, UnixTime time);
   void LosePending();
@@ -156,6 +158,7 @@ class Pump::Impl {
   std::vector<std::unique_ptr<Source>> sources_;  // the first is the direct one
   std::size_t next_lane_ = 1;
   bool direct_open_ = false;
+  bool direct_ends_sure_ = false;
   std::vector<std::byte> scratch_;  // an op and a row of a draft
   std::vector<std::byte> erase_;    // an erase that was held
 

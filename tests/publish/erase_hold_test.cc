@@ -67,6 +67,27 @@ TEST_CASE("erase hold: a dying box's burst is held from 5 % of its rows on") {
   CHECK(world.sink.rows.size() == 1501);
 }
 
+TEST_CASE(
+    "erase hold: a burst of ends that were seen in packets passes, abrupt ones among it wait") {
+  World world;
+  world.pump->set_direct_ends_sure(true);
+  REQUIRE(world.pump->SetTerm(1).ok());
+  world.pump->set_rows(2000);
+  for (std::uint32_t id = 0; id < 2000; ++id) {
+    REQUIRE(world.Offer({{id, 1}}).ok());
+  }
+  for (std::uint32_t id = 0; id < 2000; ++id) {
+    REQUIRE(world.OfferErase(id, id % 4 == 0 ? Op::kEraseAbrupt : Op::kErase).ok());
+  }
+  REQUIRE(world.OfferErase(0).ok());  // it has closed after all
+  world.Tick();
+  CHECK(world.sink.rows.size() == 499);
+  CHECK(world.pump->stats().holding == 499);
+  world.pump->DropHeldErases();
+  world.Tick(3s);
+  CHECK(world.sink.rows.size() == 499);
+}
+
 TEST_CASE("erase hold: an ordinary rate of erases is no burst") {
   World world;
   REQUIRE(world.pump->SetTerm(1).ok());

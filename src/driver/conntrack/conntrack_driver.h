@@ -82,6 +82,7 @@ class ConntrackDriverImpl final : public Driver, private TrackerOutput {
   std::size_t count_ = 0;
   bool watched_ = false;
   TimerId read_timer_ = 0;
+  MonotonicTime read_at_{};  ///< when it is due
   std::uint64_t overruns_ = 0;
   std::uint64_t lost_ = 0;
   std::uint64_t events_seen_ = 0;
