@@ -14,6 +14,7 @@ constexpr std::size_t kAttributeHeaderSize = 4;
 constexpr std::uint16_t kTypeMask = 0x3fff;
 
 static_assert(NLMSG_HDRLEN == kNetlinkHeaderSize);
+static_assert(NLA_F_NESTED == 1 << 15);
 static_assert(sizeof(nfgenmsg) == kNfnetlinkHeaderSize);
 
 template <class U>
@@ -102,15 +103,9 @@ bool ParseNetlinkError(const NetlinkMessage& message, NetlinkError* error) {
   return true;
 }
 
-std::byte* NetlinkWriter::Extend(std::size_t size) {
-  const std::size_t at = bytes_.size();
-  bytes_.resize(at + NetlinkAlign(size));  // the padding is zero
-  return bytes_.data() + at;
-}
-
 void NetlinkWriter::BeginFrom(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence,
                               std::uint32_t port_id) {
-  begin_ = bytes_.size();
+  begin_ = size_;
   std::byte* header = Extend(kNetlinkHeaderSize);
   internal::Store<kHost>(header + 4, type);
   internal::Store<kHost>(header + 6, flags);
@@ -119,32 +114,12 @@ void NetlinkWriter::BeginFrom(std::uint16_t type, std::uint16_t flags, std::uint
 }
 
 void NetlinkWriter::End() {
-  internal::Store<kHost>(bytes_.data() + begin_,
-                         static_cast<std::uint32_t>(bytes_.size() - begin_));
+  internal::Store<kHost>(bytes_.data() + begin_, static_cast<std::uint32_t>(size_ - begin_));
   ++messages_;
 }
 
 void NetlinkWriter::Append(std::span<const std::byte> bytes) {
   std::copy(bytes.begin(), bytes.end(), Extend(bytes.size()));
-}
-
-void NetlinkWriter::Put(std::uint16_t type, std::span<const std::byte> value) {
-  const std::size_t length = kAttributeHeaderSize + value.size();
-  std::byte* at = Extend(length);
-  internal::Store<kHost>(at, static_cast<std::uint16_t>(length));
-  internal::Store<kHost>(at + 2, type);
-  std::copy(value.begin(), value.end(), at + kAttributeHeaderSize);
-}
-
-std::size_t NetlinkWriter::BeginNest(std::uint16_t type) {
-  const std::size_t nest = bytes_.size();
-  internal::Store<kHost>(Extend(kAttributeHeaderSize) + 2,
-                         static_cast<std::uint16_t>(type | NLA_F_NESTED));
-  return nest;
-}
-
-void NetlinkWriter::EndNest(std::size_t nest) {
-  internal::Store<kHost>(bytes_.data() + nest, static_cast<std::uint16_t>(bytes_.size() - nest));
 }
 
 void AppendNfnetlinkHeader(NetlinkWriter& writer, const NfnetlinkHeader& header) {

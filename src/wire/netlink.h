@@ -103,13 +103,13 @@ bool ParseNetlinkError(const NetlinkMessage& message, NetlinkError* error);
 class NetlinkWriter {
  public:
   /// The memory is kept from one batch to the next.
-  explicit NetlinkWriter(std::size_t expected_size = 64 * 1024) { bytes_.reserve(expected_size); }
+  explicit NetlinkWriter(std::size_t expected_size = 64 * 1024) : bytes_(expected_size) {}
 
-  std::span<const std::byte> bytes() const { return bytes_; }
-  std::size_t size() const { return bytes_.size(); }
+  std::span<const std::byte> bytes() const { return std::span(bytes_).first(size_); }
+  std::size_t size() const { return size_; }
   std::size_t messages() const { return messages_; }
   void Clear() {
-    bytes_.clear();
+    size_ = 0;
     messages_ = 0;
   }
 
@@ -124,26 +124,57 @@ class NetlinkWriter {
   /// Plain bytes of the payload, such as nfgenmsg.
   void Append(std::span<const std::byte> bytes);
 
-  void Put(std::uint16_t type, std::span<const std::byte> value);
+  // Inline from here on: an entry has some thirty attributes, and there are half a million entries
+  // in a second.
+  void Put(std::uint16_t type, std::span<const std::byte> value) {
+    std::memcpy(PutHeader(type, value.size()), value.data(), value.size());
+  }
   void PutU8(std::uint16_t type, std::uint8_t value) { PutOf<std::endian::native>(type, value); }
   /// In host order, as rtnetlink has its numbers.
   void PutU32(std::uint16_t type, std::uint32_t value) { PutOf<std::endian::native>(type, value); }
   void PutBe16(std::uint16_t type, std::uint16_t value) { PutOf<std::endian::big>(type, value); }
   void PutBe32(std::uint16_t type, std::uint32_t value) { PutOf<std::endian::big>(type, value); }
 
-  std::size_t BeginNest(std::uint16_t type);
-  void EndNest(std::size_t nest);
+  std::size_t BeginNest(std::uint16_t type) {
+    constexpr std::uint16_t kNested = 1U << 15;  // NLA_F_NESTED
+    const std::size_t nest = size_;
+    PutHeader(type | kNested, 0);
+    return nest;
+  }
+  void EndNest(std::size_t nest) {
+    internal::Store<std::endian::native>(bytes_.data() + nest,
+                                         static_cast<std::uint16_t>(size_ - nest));
+  }
 
  private:
   template <std::endian kOrder, std::unsigned_integral U>
   void PutOf(std::uint16_t type, U value) {
-    std::byte bytes[sizeof(U)];
-    internal::Store<kOrder>(bytes, value);
-    Put(type, bytes);
+    internal::Store<kOrder>(PutHeader(type, sizeof(U)), value);
   }
-  std::byte* Extend(std::size_t size);
+  /// Returns where the value goes.
+  std::byte* PutHeader(std::uint16_t type, std::size_t value_size) {
+    constexpr std::size_t kHeader = 4;
+    std::byte* at = Extend(kHeader + value_size);
+    internal::Store<std::endian::native>(at, static_cast<std::uint16_t>(kHeader + value_size));
+    internal::Store<std::endian::native>(at + 2, type);
+    return at + kHeader;
+  }
+  /// Only the padding is cleared.
+  std::byte* Extend(std::size_t size) {
+    const std::size_t end = size_ + NetlinkAlign(size);
+    if (end > bytes_.size()) [[unlikely]] {
+      bytes_.resize(2 * end);
+    }
+    std::byte* at = bytes_.data() + size_;
+    for (std::size_t i = size_ + size; i < end; ++i) {
+      bytes_[i] = std::byte{0};
+    }
+    size_ = end;
+    return at;
+  }
 
-  std::vector<std::byte> bytes_;
+  std::vector<std::byte> bytes_;  // memory; the first size_ are written
+  std::size_t size_ = 0;
   std::size_t begin_ = 0;
   std::size_t messages_ = 0;
 };

@@ -27,10 +27,9 @@ HeldFlows::Held* HeldFlows::Find(std::span<const std::byte> key) {
 
 HeldFlows::Held* HeldFlows::Touch(std::span<const std::byte> key) {
   if (const std::uint64_t* slot = FindSlot(key); slot != nullptr) {
-    const std::uint32_t number = TagIndex::Reference(*slot);
-    Unlink(number);
-    Link(number);
-    return &At(number);
+    Held& held = At(TagIndex::Reference(*slot));
+    Renew(held);
+    return &held;
   }
   const std::uint32_t number = Allocate();
   if (number == 0) {
@@ -48,6 +47,12 @@ HeldFlows::Held* HeldFlows::Touch(std::span<const std::byte> key) {
   Link(number);
   ++size_;
   return &held;
+}
+
+void HeldFlows::Renew(Held& held) {
+  const std::uint32_t number = held.older == 0 ? oldest_ : At(held.older).newer;
+  Unlink(number);
+  Link(number);
 }
 
 void HeldFlows::Forget(std::span<const std::byte> key) {

@@ -46,6 +46,8 @@ class HeldFlows {
   Held* Find(std::span<const std::byte> key);
   /// Finds or adds, and makes it the newest. nullptr: out of memory, or 2^32 flows.
   Held* Touch(std::span<const std::byte> key);
+  /// Makes it the newest.
+  void Renew(Held& held);
   void Forget(std::span<const std::byte> key);
   void Clear();
 

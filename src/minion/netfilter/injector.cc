@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kReplyTupleSize = 36;  // behind the key in FlowSchema()
 constexpr std::size_t kRememberTaken = 16;
+constexpr std::size_t kFewRecords = 8;
 
 bool ClosingState(FlowState state) {
   return state >= FlowState::kFinWait && state <= FlowState::kClose;
@@ -37,6 +38,9 @@ bool Injector::Add(const RecordView& record) {
   if (jobs_.size() >= kMaxRecords || !keys_.insert(held_.Hash(record.key)).second) {
     return false;
   }
+  if (jobs_.size() == kFewRecords) {
+    keys_.reserve(2 * kMaxRecords);  // clear() has given its memory back
+  }
   AddJob(record.op == Op::kPut ? Want::kPut : Want::kEnd, record);
   return true;
 }
@@ -53,8 +57,8 @@ void Injector::AddJob(Want want, const RecordView& record) {
     return;
   }
   const bool tcp = flow.protocol == IpProtocol::kTcp;
-  const HeldFlows::Held* held = held_.Find(job.key);
-  if (want == Want::kPut && tcp && ClosingState(flow.state) && held != nullptr) {
+  job.held = held_.Find(job.key);
+  if (want == Want::kPut && tcp && ClosingState(flow.state) && job.held != nullptr) {
     job.want = Want::kEnd;
   }
   if (job.want != Want::kPut) {
@@ -73,7 +77,7 @@ void Injector::AddJob(Want want, const RecordView& record) {
     job.entry.timeout = limits_.closing_timeout;
   }
   job.translation = TranslationOf(record.row);
-  job.look = held != nullptr && held->translation != job.translation;
+  job.look = job.held != nullptr && job.held->translation != job.translation;
 }
 
 void Injector::Refuse(Job& job, std::uint64_t InjectorCounts::*reason) {
@@ -96,7 +100,7 @@ void Injector::Refuse(Job& job, std::uint64_t InjectorCounts::*reason) {
 void Injector::PlanRoom() {
   std::size_t fresh = 0;
   for (const Job& job : jobs_) {
-    fresh += job.want == Want::kPut && job.did == Did::kNothing && held_.Find(job.key) == nullptr;
+    fresh += job.want == Want::kPut && job.did == Did::kNothing && job.held == nullptr;
   }
   std::size_t over = held_.size() + fresh > limits_.rows ? held_.size() + fresh - limits_.rows : 0;
   for (std::size_t looks = held_.size(); over > 0 && looks > 0; --looks) {
@@ -143,19 +147,12 @@ absl::Status Injector::Look() {
 }
 
 absl::Status Injector::WriteAll() {
-  // What was seen is the exchange's before, and the next one's requests overwrite it.
-  std::vector<std::optional<CtEntry>> seen(jobs_.size());
-  for (std::size_t i = 0; i < jobs_.size(); ++i) {
-    if (jobs_[i].look && table_.found(jobs_[i].request) != nullptr) {
-      seen[i] = *table_.found(jobs_[i].request);
-    }
-  }
   table_.Begin();
   // Room first, then in the order of the records.
   for (const bool giving_up : {true, false}) {
-    for (std::size_t i = 0; i < jobs_.size(); ++i) {
-      if ((jobs_[i].want == Want::kGiveUp) == giving_up && jobs_[i].did != Did::kRefuse) {
-        Act(jobs_[i], seen[i].has_value() ? &*seen[i] : nullptr);
+    for (Job& job : jobs_) {
+      if ((job.want == Want::kGiveUp) == giving_up && job.did != Did::kRefuse) {
+        Act(job, job.look ? table_.found(job.request) : nullptr);
       }
     }
   }
@@ -176,7 +173,7 @@ void Injector::Act(Job& job, const CtEntry* seen) {
     return;
   }
   if (!job.look) {
-    job.did = held_.Find(job.key) != nullptr ? Did::kUpdate : Did::kCreate;
+    job.did = job.held != nullptr ? Did::kUpdate : Did::kCreate;
   } else if (seen == nullptr) {
     job.did = Did::kCreate;
   } else if (SameTranslation(*seen, job.entry)) {
@@ -202,17 +199,17 @@ void Injector::Write(Job& job) {
 void Injector::ActOnEnd(Job& job, const CtEntry* seen) {
   job.did = Did::kNothing;
   if (job.look && seen == nullptr) {
-    held_.Forget(job.key);
+    Forget(job);
     return;
   }
   const bool touched = seen != nullptr && Touched(*seen) && !Closing(*seen);
   if (touched && (job.want == Want::kGiveUp || traffic_here_)) {
     // The kernel's own from now on: traffic, or the lack of it, decides.
     counts_.ends_kept += job.want == Want::kEnd;
-    held_.Forget(job.key);
+    Forget(job);
     return;
   }
-  held_.Forget(job.key);
+  Forget(job);
   if (job.want == Want::kEnd && IsTcp(job.entry)) {
     if (seen != nullptr && Closing(*seen)) {
       return;
@@ -241,8 +238,13 @@ void Injector::Settle(Job& job, int error) {
       case Did::kCreate:
       case Did::kUpdate:
         ++(job.did == Did::kCreate ? counts_.created : counts_.updated);
-        if (HeldFlows::Held* held = held_.Touch(job.key); held != nullptr) {
-          held->translation = job.translation;
+        if (job.held != nullptr) {
+          held_.Renew(*job.held);
+        } else {
+          job.held = held_.Touch(job.key);
+        }
+        if (job.held != nullptr) {
+          job.held->translation = job.translation;
         }
         break;
       case Did::kDemote:
@@ -264,9 +266,16 @@ void Injector::Settle(Job& job, int error) {
     failed_.push_back(&job);
     return;
   }
-  held_.Forget(job.key);
+  Forget(job);
   Refuse(job, error == ENOMEM || error == ENOSPC ? &InjectorCounts::table_full
                                                  : &InjectorCounts::not_possible);
+}
+
+void Injector::Forget(Job& job) {
+  if (job.held != nullptr) {
+    held_.Forget(job.key);
+    job.held = nullptr;
+  }
 }
 
 absl::Status Injector::Resolve() {
@@ -274,7 +283,7 @@ absl::Status Injector::Resolve() {
   failed.swap(failed_);
   table_.Begin();
   for (Job* job : failed) {
-    held_.Forget(job->key);
+    Forget(*job);
     job->request = table_.Get(CtHalf::kOrig, job->entry.orig, job->entry.zone);
   }
   if (absl::Status status = table_.Exchange(); !status.ok()) {

@@ -94,6 +94,8 @@ class Injector {
     bool look = false;
     bool own = false;
     bool keep_timeout = false;
+    /// What held_ knows of the key; nullptr: nothing, or not any more.
+    HeldFlows::Held* held = nullptr;
     Did did = Did::kNothing;
     HeldFlows::Key key = {};
     std::uint64_t translation = 0;
@@ -109,6 +111,7 @@ class Injector {
   void Write(Job& job);
   absl::Status WriteAll();
   void Settle(Job& job, int error);
+  void Forget(Job& job);
   absl::Status Resolve();
   absl::Status FreeTuples(std::vector<Job*>& blocked);
   void Refuse(Job& job, std::uint64_t InjectorCounts::*reason);

@@ -64,7 +64,10 @@ absl::Status KernelTable::Exchange() {
   if (ends_.empty()) {
     return absl::OkStatus();
   }
-  absl::StatusOr<bool> whole = ExchangePart(0, ends_.size());
+  // The empty last message.
+  writer_.Begin(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, last_sequence());
+  writer_.End();
+  const absl::StatusOr<bool> whole = SendAndRead(writer_.bytes());
   if (!whole.ok() || *whole) {
     return whole.status();
   }
@@ -84,18 +87,20 @@ absl::Status KernelTable::Exchange() {
 }
 
 absl::StatusOr<bool> KernelTable::ExchangePart(std::size_t begin, std::size_t end) {
+  const std::span<const std::byte> all = writer_.bytes();
   const std::size_t from = begin == 0 ? 0 : ends_[begin - 1];
-  const std::uint32_t last = first_sequence_ + static_cast<std::uint32_t>(ends_.size());
-  mark_.Clear();
-  mark_.Begin(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, last);
-  mark_.End();
-  const auto requests = writer_.bytes().subspan(from, ends_[end - 1] - from);
+  const auto requests = all.subspan(from, ends_[end - 1] - from);
+  const auto mark = all.subspan(ends_.back());
   part_.assign(requests.begin(), requests.end());
-  part_.insert(part_.end(), mark_.bytes().begin(), mark_.bytes().end());
-  if (absl::Status status = socket_->Send(part_); !status.ok()) {
+  part_.insert(part_.end(), mark.begin(), mark.end());
+  return SendAndRead(part_);
+}
+
+absl::StatusOr<bool> KernelTable::SendAndRead(std::span<const std::byte> requests) {
+  if (absl::Status status = socket_->Send(requests); !status.ok()) {
     return Error(absl::StatusCode::kUnavailable, "conntrack: {}", Message(status));
   }
-  return ReadAnswers(last);
+  return ReadAnswers(last_sequence());
 }
 
 absl::StatusOr<bool> KernelTable::ReadAnswers(std::uint32_t last) {

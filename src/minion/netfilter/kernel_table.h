@@ -51,7 +51,7 @@ class KernelTable {
   absl::Status Exchange();
   /// A positive errno; 0: done.
   int error(std::size_t request) const { return errors_[request]; }
-  /// What a get found; nullptr: nothing.
+  /// What a get found; nullptr: nothing. Valid until the next Exchange().
   const CtEntry* found(std::size_t request) const {
     return found_at_[request] < 0 ? nullptr : &found_[static_cast<std::size_t>(found_at_[request])];
   }
@@ -65,12 +65,13 @@ class KernelTable {
   std::size_t Added();
   /// False: answers were lost.
   absl::StatusOr<bool> ExchangePart(std::size_t begin, std::size_t end);
+  absl::StatusOr<bool> SendAndRead(std::span<const std::byte> requests);
   absl::StatusOr<bool> ReadAnswers(std::uint32_t last);
+  std::uint32_t last_sequence() const { return NextSequence(); }
   bool Take(const NetlinkMessage& message, std::uint32_t last);
 
   std::unique_ptr<NetlinkSocket> socket_;
   NetlinkWriter writer_;
-  NetlinkWriter mark_{64};
   std::vector<std::byte> part_;
   std::vector<std::size_t> ends_;  // of each request, in the writer's bytes
   std::vector<int> errors_;
