@@ -4,10 +4,10 @@
 // Two boxes in network namespaces with engines on one loop, and the loads that run through the first.
 
 #include <arpa/inet.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,9 +16,10 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,6 +52,21 @@ inline double ThreadCpu() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+inline double ResidentMiB() {
+  std::ifstream file("/proc/self/statm");
+  double all = 0;
+  double resident = 0;
+  file >> all >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+inline void Check(const absl::Status& status) {
+  if (!status.ok()) {
+    std::fprintf(stderr, "%s\n", status.ToString().c_str());
+    std::exit(1);
+  }
+}
+
 inline void SleepUntil(TimePoint at) {
   std::this_thread::sleep_until(at);
 }
@@ -75,6 +91,10 @@ struct Net {
     client.Run("ip addr add 10.1.0.2/16 dev c0; ip route add default via 10.1.0.1");
     server.Run("ip addr add 10.2.0.2/24 dev s0; ip route add default via 10.2.0.1");
     a.Sysctl("net/ipv4/ip_forward", "1");
+    a.Sysctl("net/netfilter/nf_conntrack_udp_timeout", "600");
+    b.Sysctl("net/netfilter/nf_conntrack_timestamp", "1");
+    client.Sysctl("net/ipv4/ip_local_port_range", "1024 65535");
+    client.Sysctl("net/ipv4/tcp_tw_reuse", "1");
     a.Nft(
         "table ip nat {\n chain pre {\n type nat hook prerouting priority dstnat;\n"
         " ip daddr 203.0.113.1 dnat to 10.2.0.2\n }\n}\n");
@@ -118,14 +138,9 @@ class Pair {
       (void)std::system(("rm -r " + directory_).c_str());
     }
   }
-  static void Check(const absl::Status& status) {
-    if (!status.ok()) {
-      std::fprintf(stderr, "%s\n", status.ToString().c_str());
-      std::exit(1);
-    }
-  }
   void RunFor(Duration duration) {
-    RunUntil([end = Now() + duration] { return Now() >= end; });
+    loop_->At(loop_->now() + duration, [this] { loop_->Stop(); });
+    loop_->Run();
   }
   // As a program does: the loop waits, and somebody looks in now and then.
   void RunUntil(const std::function<bool()>& done) {
@@ -133,7 +148,7 @@ class Pair {
       if (done()) {
         loop_->Stop();
       } else {
-        loop_->At(loop_->now() + std::chrono::milliseconds(10), look);
+        loop_->At(loop_->now() + std::chrono::milliseconds(50), look);
       }
     };
     look();
@@ -193,10 +208,14 @@ class UdpLoad {
     packet.udp.len = htons(sizeof(packet) - sizeof(packet.ip));
     const TimePoint begin = Now();
     constexpr std::size_t kBurst = 5;
+    // Bursts in step with whoever reads each millisecond would all wait equally long.
+    std::minstd_rand random(1);
+    std::exponential_distribution<double> pause(per_second_ / kBurst);
+    double at = 0;
     for (std::size_t i = 0; i < flows_; ++i) {
       if (i % kBurst == 0) {
-        SleepUntil(begin + std::chrono::nanoseconds(static_cast<std::int64_t>(
-                               1e9 * static_cast<double>(i) / per_second_)));
+        at += pause(random);
+        SleepUntil(begin + std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 * at)));
       }
       packet.ip.saddr = htonl(static_cast<std::uint32_t>(0x0a010100U + i / kPorts));
       packet.udp.source = htons(static_cast<std::uint16_t>(1024 + i % kPorts));
@@ -228,53 +247,47 @@ class UdpLoad {
   std::thread thread_;
 };
 
-// What is made in B's kernel, and when.
-class Arrivals {
- public:
-  Arrivals(const Net& net, std::size_t flows) : at(flows) {
-    socket_ = net.b.Inside([] {
-      return *NetlinkSocket::Open({.receive_buffer = std::size_t{64} << 20, .groups = {1}});
-    });
-    thread_ = std::thread([this] { Work(); });
-  }
-  ~Arrivals() {
-    stop_ = true;
-    thread_.join();
-  }
-  std::vector<std::int64_t> at;
-  std::atomic<std::size_t> count{0};
-
- private:
-  void Work() {
-    while (!stop_) {
-      pollfd readable = {.fd = socket_->fd(), .events = POLLIN, .revents = 0};
-      poll(&readable, 1, 10);
-      const absl::StatusOr<std::size_t> datagrams = socket_->Receive();
-      const std::int64_t now = Now().time_since_epoch().count();
-      for (std::size_t i = 0; datagrams.ok() && i < *datagrams; ++i) {
-        NetlinkReader reader(socket_->datagram(i));
-        NetlinkMessage message;
-        CtMessage event;
-        if (!reader.Next(&message) || ParseCtMessage(message, &event) != CtRefusal::kNone) {
-          continue;
-        }
-        const auto v4 = event.entry.orig.src.v4();
-        if (event.kind == CtKind::kNew && v4.has_value()) {
-          const std::size_t number =
-              UdpLoad::NumberOf(static_cast<std::uint32_t>(v4->octets[2] << 8 | v4->octets[3]),
-                                event.entry.orig.sport);
-          if (number < at.size()) {
-            at[number] = now;
-            ++count;
-          }
+// When the entries of a load were made in B's kernel, by B's own account (nf_conntrack_timestamp),
+// on the clock of UdpLoad::sent; 0: not there. A thread that listened would take the processor from
+// those that are measured.
+inline std::vector<std::int64_t> MadeAt(const Net& net, std::size_t flows) {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  const std::int64_t ahead =
+      std::chrono::nanoseconds(wall).count() - Now().time_since_epoch().count();
+  std::unique_ptr<NetlinkSocket> socket =
+      net.b.Inside([] { return *NetlinkSocket::Open({.batch = 1}); });
+  NetlinkWriter writer(64);
+  AppendCtDump(writer, 1);
+  Check(socket->Send(writer.bytes()));
+  std::vector<std::int64_t> made(flows);
+  for (bool done = false; !done;) {
+    const std::size_t datagrams = *socket->Receive();
+    done = datagrams == 0;
+    NetlinkReader reader(datagrams == 0 ? std::span<const std::byte>() : socket->datagram(0));
+    for (NetlinkMessage message; reader.Next(&message);) {
+      CtMessage entry;
+      NfnetlinkHeader header;
+      std::span<const std::byte> rest;
+      if (ParseCtMessage(message, &entry) != CtRefusal::kNone ||
+          !ReadNfnetlinkHeader(message.payload, &header, &rest)) {
+        continue;
+      }
+      const auto v4 = entry.entry.orig.src.v4();
+      const std::size_t number = UdpLoad::NumberOf(
+          static_cast<std::uint32_t>(v4->octets[2] << 8 | v4->octets[3]), entry.entry.orig.sport);
+      AttributeReader attributes(rest);
+      for (NetlinkAttribute attribute; attributes.Next(&attribute);) {
+        // One attribute inside: CTA_TIMESTAMP_START, nanoseconds since 1970.
+        if (attribute.type == CTA_TIMESTAMP && attribute.payload.size() >= 12 && number < flows) {
+          made[number] =
+              static_cast<std::int64_t>(LoadBe<std::uint64_t>(attribute.payload.data() + 4)) -
+              ahead;
         }
       }
     }
   }
-  std::unique_ptr<NetlinkSocket> socket_;
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
+  return made;
+}
 
 // Connections that are opened and closed at once, by one thread, as evenly as it can.
 class TcpLoad {

@@ -9,7 +9,10 @@
 // conntrack.driver_us_per_entry    driver, pipeline, memory store at A; 10,000 new flows a second
 // netfilter.lag_ms.p50/.p99        in the same run with the minion of B in the same process: from
 //                                  the answer that makes the flow at A to the entry in B's kernel
-// conntrack.tcp_life_us            driver and minion together, per TCP connection
+// conntrack.tcp_life_us            driver and minion together, per TCP connection, at so many a
+//                                  second, or as many as one thread gets through (tcp_life_cps)
+// minion.idle_cpu, _rss            driver and minion, following 100,000 flows of which none
+//                                  changes: % of a core, and the memory of the whole process
 // netfilter.inject_kps, update_kps entries from batches into B's kernel, per second of wall time
 // `.low`: with latency = low.
 
@@ -54,7 +57,6 @@ void DriverAndLag(Bench& bench, ConntrackLatency latency) {
     for (int run = 0; run < (bench.smoke() ? 1 : 3); ++run) {
       Net net;
       Pair pair(net, true, latency);
-      Arrivals arrivals(net, flows);
       UdpLoad load(net, kRate, flows);
       const double before = ThreadCpu();
       load.Start();
@@ -62,10 +64,11 @@ void DriverAndLag(Bench& bench, ConntrackLatency latency) {
       pair.RunFor(std::chrono::milliseconds(200));
       cost.push_back((ThreadCpu() - before) / static_cast<double>(flows) * 1e6);
       load.Join();
+      const std::vector<std::int64_t> made = MadeAt(net, flows);
       std::vector<double> lags;
       for (std::size_t i = 0; i < flows; ++i) {
-        if (arrivals.at[i] != 0 && load.sent[i] != 0) {
-          lags.push_back(static_cast<double>(arrivals.at[i] - load.sent[i]) * 1e-6);
+        if (made[i] != 0 && load.sent[i] != 0) {
+          lags.push_back(static_cast<double>(made[i] - load.sent[i]) * 1e-6);
         }
       }
       if (lags.size() < flows * 99 / 100) {
@@ -83,20 +86,22 @@ void DriverAndLag(Bench& bench, ConntrackLatency latency) {
 }
 
 void TcpLife(Bench& bench) {
-  if (!bench.Wants("conntrack.tcp_life_us")) {
-    return;
-  }
-  for (const double rate : {1000.0, 4000.0}) {
+  for (const double rate : {1000.0, 4000.0, 10'000.0}) {
     const std::string metric = "conntrack.tcp_life_us." + std::to_string(static_cast<int>(rate));
+    if (!bench.Wants(metric)) {
+      continue;
+    }
+    std::vector<double> reached;
     bench.Run(metric, "us", [&] {
-      const std::size_t count = bench.Scale(static_cast<std::size_t>(3 * rate));
+      const std::size_t count = bench.Scale(static_cast<std::size_t>(2 * rate));
       Net net;
-      net.client.Sysctl("net/ipv4/tcp_tw_reuse", "1");
       Pair pair(net, true, ConntrackLatency::kNormal);
       TcpLoad load(net, rate, count);
       const double before = ThreadCpu();
+      const TimePoint begin = Now();
       load.Start();
       pair.RunUntil([&] { return load.done.load(); });
+      reached.push_back(static_cast<double>(count) / SecondsSince(begin));
       pair.RunFor(std::chrono::milliseconds(100));
       const double cost = (ThreadCpu() - before) / static_cast<double>(count) * 1e6;
       load.Join();
@@ -105,6 +110,31 @@ void TcpLife(Bench& bench) {
       }
       return cost;
     });
+    bench.Report("conntrack.tcp_life_cps." + std::to_string(static_cast<int>(rate)), "1/s",
+                 reached);
+  }
+}
+
+void Idle(Bench& bench) {
+  if (!bench.Wants("minion.idle_cpu") && !bench.Wants("minion.idle_rss")) {
+    return;
+  }
+  const std::size_t flows = bench.Scale(100'000);
+  Net net;
+  Pair pair(net, true, ConntrackLatency::kNormal);
+  UdpLoad load(net, 20'000, flows);
+  load.Start();
+  pair.RunUntil([&] { return load.done.load(); });
+  load.Join();
+  // The minion's first round through its table (10 s after it was made, a little at a time) is over then.
+  pair.RunFor(std::chrono::seconds(bench.smoke() ? 1 : 30));
+  constexpr double kSeconds = 5;
+  const double before = ThreadCpu();
+  pair.RunFor(std::chrono::seconds(bench.smoke() ? 1 : 5));
+  bench.Report("minion.idle_cpu", "%", {(ThreadCpu() - before) / kSeconds * 100});
+  bench.Report("minion.idle_rss", "MiB", {ResidentMiB()});
+  if (pair.held() < flows * 99 / 100) {
+    bench.Fail("netfilter: flows are missing");
   }
 }
 
@@ -125,7 +155,7 @@ void Inject(Bench& bench) {
         *loop);
     bool warm = false;
     minion->Warm([&](const absl::Status& status) {
-      Pair::Check(status);
+      Check(status);
       warm = true;
     });
     while (!warm) {
@@ -192,5 +222,6 @@ void BenchMain(mimi::bench::Bench& bench) {
   mimi::bench::DriverAndLag(bench, mimi::ConntrackLatency::kNormal);
   mimi::bench::DriverAndLag(bench, mimi::ConntrackLatency::kLow);
   mimi::bench::TcpLife(bench);
+  mimi::bench::Idle(bench);
   mimi::bench::Inject(bench);
 }
