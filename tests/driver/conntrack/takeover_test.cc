@@ -1,7 +1,11 @@
 // Connections that go on through another box, their state by conntrack events, and come back.
 
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -10,6 +14,15 @@
 
 namespace mimi::testing {
 namespace {
+
+std::size_t Resyncs(const std::string& events) {
+  constexpr std::string_view kResync = "primary: resync: ";
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = events.find(kResync, at)) != std::string::npos; ++at) {
+    ++count;
+  }
+  return count;
+}
 
 TEST_CASE(
     "takeover: echo, download and upload go on at the other box, and come back with its own") {
@@ -147,6 +160,87 @@ TEST_CASE("takeover: what ends at one box ends at the other, and nothing comes b
   const std::string entries =
       world.b.space->Run("conntrack -L -p tcp --state ESTABLISHED 2>/dev/null");
   CHECK(std::count(entries.begin(), entries.end(), '\n') == 9);
+}
+
+TEST_CASE(
+    "takeover: events that did not fit are seen as lost, one resync repairs, the audit is clean") {
+  World world([](Box& box, Loop& loop) {
+    return NewConntrackDriver({.network_namespace = box.space->path(),
+                               .receive_buffer = 1,  // the kernel makes it a few KiB
+                               .echo_ports = {box.minion->port_id()}},
+                              loop);
+  });
+  world.Listen(80);
+  world.UntilReady(Side::kMinion);
+  world.RunFor(milliseconds(500));
+  const std::uint64_t lost_before = world.a.driver->state().lost;
+  const std::uint64_t resyncs_before = Resyncs(world.events);
+  // All at once, while nobody reads.
+  constexpr std::size_t kFlows = 200;
+  std::vector<UniqueFd> sockets;
+  for (std::size_t i = 0; i < kFlows; ++i) {
+    sockets.push_back(OpenSocket(world.client, SOCK_STREAM, {"10.1.0.2", 0}));
+    const Endpoint to("203.0.113.1", 80);
+    connect(sockets.back().get(), to.get(), to.size);
+  }
+  world.Until("the loss", [&] { return world.a.driver->state().lost > lost_before; });
+  world.Until("rows at B", [&] { return world.RowsAt(world.b) == kFlows; });
+  world.UntilReady(Side::kMinion);
+  CHECK(Resyncs(world.events) == resyncs_before + 1);
+  CHECK(world.events.find("primary: lost: ") != std::string::npos);
+  std::optional<AuditResult> audit;
+  world.b.engine->Audit(Side::kMinion, [&](const absl::StatusOr<AuditResult>& result) {
+    REQUIRE(result.ok());
+    audit = *result;
+  });
+  world.Until("the audit", [&] { return audit.has_value(); });
+  CHECK(audit->compared == kFlows);
+  CHECK(audit->differing() == 0);
+}
+
+TEST_CASE("takeover: a million SYNs through the primary add no row to the minion") {
+  World world;
+  world.server.Nft(
+      "table ip hole {\n chain c { type filter hook prerouting priority raw; tcp dport 9 drop; "
+      "}\n}\n");
+  world.a.space->Sysctl("net/netfilter/nf_conntrack_checksum", "0");  // the SYNs have none
+  std::vector<Traffic> all = world.OpenMany(10);
+  const UniqueFd raw(world.client.Inside([] { return socket(AF_INET, SOCK_RAW, IPPROTO_RAW); }));
+  REQUIRE(raw.valid());
+  struct {
+    iphdr ip;
+    tcphdr tcp;
+  } packet = {};
+  packet.ip.version = 4;
+  packet.ip.ihl = 5;
+  packet.ip.tot_len = htons(sizeof(packet));
+  packet.ip.ttl = 64;
+  packet.ip.protocol = IPPROTO_TCP;
+  packet.tcp.dest = htons(9);
+  packet.tcp.doff = 5;
+  packet.tcp.syn = 1;
+  const Endpoint to("203.0.113.1", 9);
+  packet.ip.daddr = reinterpret_cast<const sockaddr_in*>(to.get())->sin_addr.s_addr;
+  const std::uint64_t events = world.a.driver->state().events;
+  // As many of a million as this machine forwards in ten seconds, and the boxes at work beside.
+  const auto end = std::chrono::steady_clock::now() + seconds(10);
+  std::uint32_t syns = 0;
+  for (; syns < 1'000'000 && std::chrono::steady_clock::now() < end; ++syns) {
+    packet.ip.saddr = htonl(0x0b000000U + syns / 50'000);
+    packet.tcp.source = htons(static_cast<std::uint16_t>(1024 + syns % 50'000));
+    REQUIRE(sendto(raw.get(), &packet, sizeof(packet), 0, to.get(), to.size) == sizeof(packet));
+    if (syns % 256 == 0) {
+      world.loop->RunOnce();
+    }
+  }
+  MESSAGE(syns, " SYNs");
+  CHECK(syns > 50'000);
+  world.RunFor(milliseconds(300));
+  CHECK(std::stoi(world.a.space->Sysctl("net/netfilter/nf_conntrack_count")) > 10'000);
+  CHECK(world.RowsAt(world.b) == all.size());
+  CHECK(world.a.driver->state().rows == all.size());
+  CHECK(world.a.driver->state().events == events);
+  CHECK(world.EchoAll(all, "still") == all.size());
 }
 
 TEST_CASE("takeover: a UDP flow that is silent for long lives on the standby") {
