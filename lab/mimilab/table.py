@@ -27,8 +27,13 @@ WAYS = {  # of synchronising
     "conntrackd": ("conntrackd", {"sync": "conntrackd"}),
     "memory": ("mimi, one process", {"sync": "mimi", "store": "memory"}),
     "file": ("mimi, two processes, file store", {"sync": "mimi", "store": "file"}),
+    "redis": ("mimi, two processes, Redis", {"sync": "mimi", "store": "redis"}),
+    "syslog": ("mimi, primary closed (syslog), one way", {"sync": "mimi", "driver": "syslog"}),
 }
-STEERED = ("blackhole", "planned")  # somebody has to move the traffic: no part of conntrackd
+IMPOSSIBLE = {  # set-ups for some ways
+    "conntrackd": ("blackhole", "planned"),  # somebody has to move the traffic: no part of it
+    "syslog": ("planned",),  # a closed box is never ready for the way back
+}
 
 PAPER = """
 | workload | Clean | Copied | Fail | Failover | of Fail's excess over Clean, removed |
@@ -60,8 +65,8 @@ Clean, the share that Failover has not.
 Failed connections of five runs of five minutes with a link failure each 30 s, on the authors'
 machines.
 {paper}
-The paper mirrors state from primary to minion only; here it goes both ways, so connections survive
-the return, too. Its connections are many more than ours; the column to compare is the last.
+The paper mirrors state from primary to minion only; here it goes both ways (but for the closed
+primary), so connections survive the return, too. Its connections are many more than ours; the column to compare is the last.
 """
 
 
@@ -77,7 +82,8 @@ def add_arguments(parser):
                         help="directory for the runs' results (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("lab/RESULTS.md"),
                         help="(default: %(default)s)")
-    parser.set_defaults(needs=lambda options: ["conntrackd", "ovs-vswitchd"])
+    parser.set_defaults(needs=lambda options: ["conntrackd", "ovs-vswitchd", "redis-server",
+                                               "ulogd", "iptables"])
 
 
 def cells(options):
@@ -88,7 +94,7 @@ def cells(options):
         for way in ways:
             if way == "none":
                 yield from ((setup, way, scenario) for scenario in ("clean", "fail"))
-            elif not (way == "conntrackd" and setup in STEERED):
+            elif setup not in IMPOSSIBLE.get(way, ()):
                 yield from ((setup, way, scenario) for scenario in ("copied", "failover"))
 
 
