@@ -38,7 +38,7 @@ void Anchors::Build() {
     return std::tuple(a.bucket, b.offset, a.literal) < std::tuple(b.bucket, a.offset, b.literal);
   });
   for (std::size_t i = meetings_.size(); i-- > 0;) {
-    used_.set(meetings_[i].bucket);
+    used_[meetings_[i].bucket] = 1;
     begin_[meetings_[i].bucket] = static_cast<std::uint32_t>(i);
   }
 }
@@ -51,30 +51,40 @@ bool Anchors::Meets(std::string_view text, std::size_t probe, const Meeting& mee
   return std::memcmp(text.data() + probe - meeting.offset, literal.data(), literal.size()) == 0;
 }
 
+bool Anchors::FindAt(std::string_view text, std::size_t probe, std::size_t bucket, std::size_t from,
+                     Cursor* cursor, Hit* hit) const {
+  for (std::size_t i = std::max<std::size_t>(begin_[bucket], from);
+       i < meetings_.size() && meetings_[i].bucket == bucket; ++i) {
+    if (Meets(text, probe, meetings_[i])) {
+      const Literal& literal = literals_[meetings_[i].literal];
+      *hit = {probe - meetings_[i].offset, literal.first, literal.count};
+      *cursor = {probe, i + 1};
+      return true;
+    }
+  }
+  return false;
+}
+
 bool Anchors::Next(std::string_view text, Cursor* cursor, Hit* hit) const {
   if (literals_.empty()) {
     return false;
   }
-  std::size_t next = cursor->meeting;
-  for (std::size_t probe = cursor->probe; probe + kProbeSize <= text.size(); probe += stride_) {
-    // Three bytes are read as four where there are four.
-    const bool four = probe + kProbeSize < text.size();
-    const std::size_t bucket = four ? BucketIn(text.data() + probe) : BucketOf(text.data() + probe);
-    if (!used_[bucket]) {
-      continue;
-    }
-    for (std::size_t i = std::max<std::size_t>(begin_[bucket], next);
-         i < meetings_.size() && meetings_[i].bucket == bucket; ++i) {
-      if (Meets(text, probe, meetings_[i])) {
-        const Literal& literal = literals_[meetings_[i].literal];
-        *hit = {probe - meetings_[i].offset, literal.first, literal.count};
-        *cursor = {probe, i + 1};
+  std::size_t from = cursor->meeting;
+  std::size_t probe = cursor->probe;
+  for (; probe + kProbeSize < text.size(); probe += stride_) {
+    const std::size_t bucket = BucketIn(text.data() + probe);
+    if (used_[bucket] != 0) {
+      if (FindAt(text, probe, bucket, from, cursor, hit)) {
         return true;
       }
+      from = 0;
     }
-    next = 0;
   }
-  return false;
+  if (probe + kProbeSize != text.size()) {
+    return false;
+  }
+  const std::size_t bucket = BucketOf(text.data() + probe);
+  return used_[bucket] != 0 && FindAt(text, probe, bucket, from, cursor, hit);
 }
 
 }  // namespace mimi::rules

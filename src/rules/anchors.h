@@ -13,7 +13,6 @@
 
 #include <array>
 #include <bit>
-#include <bitset>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -77,6 +76,8 @@ class Anchors {
     return Hash(bytes & 0xffffff);
   }
   static std::size_t Hash(std::uint32_t bytes) { return bytes * 0x9e3779b1U >> 20; }
+  bool FindAt(std::string_view text, std::size_t probe, std::size_t bucket, std::size_t from,
+              Cursor* cursor, Hit* hit) const;
   bool Meets(std::string_view text, std::size_t probe, const Meeting& meeting) const;
 
   std::vector<std::pair<std::string, std::uint32_t>> added_;
@@ -84,7 +85,7 @@ class Anchors {
   std::vector<std::uint32_t> ids_;
   std::vector<Meeting> meetings_;  ///< by bucket
   std::size_t stride_ = 1;
-  std::bitset<kBuckets> used_;                   ///< small enough to stay in the nearest cache
+  std::array<std::uint8_t, kBuckets> used_{};
   std::array<std::uint32_t, kBuckets> begin_{};  ///< of a bucket in meetings_
 };
 

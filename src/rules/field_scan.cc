@@ -18,7 +18,7 @@ bool IsNone(const Ip& ip) {
 FieldScan Found(const Op& op, std::string_view text, std::size_t at, std::size_t size, bool none,
                 Value* value, Values* values) {
   if (op.slot != kNoSlot) {
-    value->text = text.substr(at, size);
+    value->text = {text.data() + at, size};
     if (!none) {
       values->present |= std::uint64_t{1} << op.slot;
     }
@@ -32,7 +32,7 @@ template <ScansAddress kScan>
 FieldScan ScanAddress(const Op& op, std::string_view text, std::size_t at, Values* values) {
   Value unwanted;
   Value* const value = op.slot == kNoSlot ? &unwanted : &values->at[op.slot];
-  const std::string_view rest = text.substr(at);
+  const std::string_view rest(text.data() + at, text.size() - at);
   const std::size_t size = kScan(rest, &value->ip);
   if (size == 0) {
     return {Refusal::kBadAddress, MayBeCut(rest) ? text.size() : at};
@@ -46,7 +46,7 @@ using ScansNumber = std::size_t (*)(std::string_view, std::uint64_t*);
 FieldScan ScanCount(const Op& op, std::string_view text, std::size_t at, ScansNumber scan,
                     Refusal refusal, Values* values) {
   std::uint64_t number = 0;
-  const std::string_view rest = text.substr(at);
+  const std::string_view rest(text.data() + at, text.size() - at);
   const std::size_t size =
       scan == nullptr ? ScanNumber(rest, op.max, &number) : scan(rest, &number);
   if (size == 0) {
@@ -96,7 +96,7 @@ FieldScan ScanTo(const Op& op, std::string_view text, std::size_t at, std::size_
 
 FieldScan ScanEnum(const Program& program, const Op& op, std::string_view text, std::size_t at,
                    Values* values) {
-  const std::string_view rest = text.substr(at);
+  const std::string_view rest(text.data() + at, text.size() - at);
   for (const EnumEntry& entry : program.enums[op.target].entries) {
     if (!rest.starts_with(entry.word)) {
       continue;

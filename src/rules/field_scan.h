@@ -29,7 +29,7 @@ inline void KeepText(const Op& op, std::string_view text, std::size_t from, std:
   }
   Value& value = values->at[op.slot];
   value.kind = ValueKind::kText;
-  value.text = text.substr(from, to - from);
+  value.text = {text.data() + from, to - from};
   values->present |= std::uint64_t{1} << op.slot;
 }
 

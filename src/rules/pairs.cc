@@ -36,7 +36,7 @@ class PairScanner {
       return false;
     }
     pair->cut = false;
-    pair->key = text_.substr(start, at_ - start);
+    pair->key = {text_.data() + start, at_ - start};
     if (at_ == text_.size() || text_[at_] != '=') {
       pair->value = pair->key;
       pair->value_at = start;
@@ -48,7 +48,7 @@ class PairScanner {
     } else {
       pair->value_at = at_;
       at_ = FindByte<' '>(text_, at_);
-      pair->value = text_.substr(pair->value_at, at_ - pair->value_at);
+      pair->value = {text_.data() + pair->value_at, at_ - pair->value_at};
     }
     return true;
   }
@@ -68,7 +68,7 @@ class PairScanner {
       ++at_;
     }
     pair->value_at = first;
-    pair->value = text_.substr(first, at_ - first);
+    pair->value = {text_.data() + first, at_ - first};
     at_ += at_ < text_.size() ? std::size_t{1} : 0;
   }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "src/base/bytes.h"
 #include "src/rules/scan.h"
 
 namespace mimi::rules {
@@ -14,8 +15,19 @@ Refusal WriteNumber(const Field& field, std::uint64_t number, std::byte* at) {
   if (field.size < 8 && number >> (field.size * 8) != 0) {
     return Refusal::kBadNumber;
   }
-  for (std::size_t i = 0; i < field.size; ++i) {  // rows are little-endian
-    at[i] = static_cast<std::byte>(number >> (8 * i));
+  switch (field.size) {  // rows are little-endian
+    case 1:
+      *at = static_cast<std::byte>(number);
+      break;
+    case 2:
+      StoreLe(at, static_cast<std::uint16_t>(number));
+      break;
+    case 4:
+      StoreLe(at, static_cast<std::uint32_t>(number));
+      break;
+    default:
+      StoreLe(at, number);
+      break;
   }
   return Refusal::kNone;
 }

@@ -7,8 +7,32 @@
 namespace mimi {
 namespace {
 
-constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+// Three letters as one number.
+constexpr std::uint32_t Three(char a, char b, char c) {
+  return static_cast<std::uint32_t>(static_cast<unsigned char>(a)) << 16 |
+         static_cast<std::uint32_t>(static_cast<unsigned char>(b)) << 8 |
+         static_cast<unsigned char>(c);
+}
+
+constexpr bool IsMonth(std::uint32_t three) {
+  switch (three) {
+    case Three('J', 'a', 'n'):
+    case Three('F', 'e', 'b'):
+    case Three('M', 'a', 'r'):
+    case Three('A', 'p', 'r'):
+    case Three('M', 'a', 'y'):
+    case Three('J', 'u', 'n'):
+    case Three('J', 'u', 'l'):
+    case Three('A', 'u', 'g'):
+    case Three('S', 'e', 'p'):
+    case Three('O', 'c', 't'):
+    case Three('N', 'o', 'v'):
+    case Three('D', 'e', 'c'):
+      return true;
+    default:
+      return false;
+  }
+}
 
 constexpr ByteSet kNoHost("=\"%<>()[]{},;'|");
 
@@ -203,8 +227,7 @@ class HeaderReader {
 
   // "Oct  1 10:00:00", "Oct 1 2024 10:00:00.123 UTC", "Oct 1 10:00:00 2024"
   bool MonthFirst() {
-    if (Peek(3) != ' ' || Peek() < 'A' || Peek() > 'S' ||
-        std::ranges::find(kMonths, line_.substr(at_, 3)) == kMonths.end()) {
+    if (Peek(3) != ' ' || !IsMonth(Three(Peek(), Peek(1), Peek(2)))) {
       return false;
     }
     const std::size_t start = at_;
