@@ -172,8 +172,8 @@ struct MovePreview {
 
 /// One part of a box as the control table shows it, wherever it runs.
 struct PartStatus {
-  bool heard = false;  ///< a report came within blind_after
-  Duration since_heard{};
+  bool heard = false;      ///< a report came within blind_after
+  Duration since_heard{};  ///< the greatest there is: not since this process began
   PairRow report;
 };
 

@@ -68,7 +68,8 @@ struct Move {
 
 struct PairView {
   Phase phase = Phase::kOnPrimary;
-  Side traffic = Side::kPrimary;  ///< where it really goes, as observed
+  /// Where it really goes, as observed; as the control table says while nobody can see it.
+  Side traffic = Side::kPrimary;
   BoxView primary;
   BoxView minion;
   bool unfenced = false;        ///< traffic was moved while the store could not be asked

@@ -42,7 +42,9 @@ class Steering {
   virtual void Divert(Guard guard, StatusCallback done) = 0;
   /// Back to the primary. Same errors.
   virtual void Restore(Guard guard, StatusCallback done) = 0;
-  /// Where traffic goes now. Errors: Unavailable (cannot be read).
+  /// Where traffic goes now. Errors: Unavailable (cannot be read, or it goes to neither box). After
+  /// two of those in a row a manager takes the control table's word, and redirects by it: once the
+  /// box is dead, or where a redirect was under way.
   virtual void Observe(ObserveCallback done) = 0;
 
   /// True when the network moves traffic by itself (a fast-failover group, a routing protocol):

@@ -155,6 +155,7 @@ void Controller::StepDown(std::string_view why) {
 void Controller::TakeOver() {
   StepDown("the lease was taken anew");
   look_counts_ = false;  // a look that began before it
+  unseen_ = 0;
   if (lease_.held() && !Alone()) {
     acting_term_ = lease_.term();
     stance_ = Stance::kTaking;
@@ -203,47 +204,80 @@ void Controller::Look() {
 
 void Controller::OnObserved(const absl::StatusOr<Side>& seen) {
   observed_ = seen.ok();
-  if (run_.has_value()) {
-    if (run_->steer_error.has_value() && seen.ok()) {
-      OnSteeredAfterAll(*seen);
-    }
+  unseen_ = seen.ok() ? 0 : unseen_ + 1;
+  if (run_.has_value() && !run_->steer_error.has_value()) {
+    return;
+  }
+  if (run_.has_value() && seen.ok()) {
+    OnSteeredAfterAll(*seen);
     return;
   }
   const std::optional<Side> side =
       seen.ok() ? std::optional(*seen) : (passive() ? ClaimantSide() : std::nullopt);
   if (!side.has_value()) {
     Complain(fmt::format("cannot see where traffic goes: {}", Message(seen.status())));
+    if (unseen_ >= kLooks && !passive()) {
+      OnUnseen();
+    }
     return;
   }
+  astray_ = false;
   if (stance_ == Stance::kLooking) {
-    traffic_ = *side;
-    Derive();
+    Derive(*side);
   } else if (stance_ == Stance::kActing) {
     FollowDrift(*side);
   }
 }
 
+// The way may be gone together with the box that it led to, so who waits for a sight of it may wait
+// for ever. A redirect is idempotent: it makes true what is believed, wherever traffic goes now.
+void Controller::OnUnseen() {
+  if (stance_ == Stance::kLooking) {
+    Derive(std::nullopt);
+    return;
+  }
+  if (run_.has_value()) {
+    GiveUp(*std::exchange(run_->steer_error, std::nullopt));
+  }
+  const Side home = HomeOf(stable_.phase);
+  if (astray_ && HealthOf(home).health != Health::kDown) {
+    Begin(home, false,
+          fmt::format("traffic is to be at the {}, and nobody sees it", SideName(home)), {});
+  }
+}
+
 // From the wanted row and where traffic really goes to what is to be done.
-void Controller::Derive() {
+void Controller::Derive(std::optional<Side> seen) {
   stance_ = Stance::kActing;
   drifts_ = 0;
   unfenced_ = false;
+  astray_ = false;
   PairRow found = inputs_->wanted.value_or(PairRow{});
-  if (!inputs_->wanted.has_value() && Alone()) {
-    found.phase = StablePhase(traffic_);  // nothing can be read: the traffic is what is known
+  if (!inputs_->wanted.has_value() && Alone() && seen.has_value()) {
+    found.phase = StablePhase(*seen);  // nothing can be read: the traffic is what is known
   }
   const Side home = HomeOf(found.phase);
-  const bool moving = found.phase != StablePhase(home);
+  traffic_ = seen.value_or(home);
   stable_ = found;
   stable_.phase = StablePhase(home);
   stable_.writer = home;
   stable_.planned = false;
-  effects_.Emit("lease", fmt::format("acting, term {}: found {}, traffic at the {}", acting_term_,
-                                     PhaseName(found.phase), SideName(traffic_)));
+  effects_.Emit("lease", fmt::format("acting, term {}: found {}, traffic {}", acting_term_,
+                                     PhaseName(found.phase),
+                                     seen.has_value() ? fmt::format("at the {}", SideName(traffic_))
+                                                      : "cannot be seen"));
   if (passive()) {
     Write(StableRow(home));
-    return;
+  } else if (!seen.has_value()) {
+    GoOnUnseen(found);
+  } else {
+    GoOnFrom(found);
   }
+}
+
+void Controller::GoOnFrom(const PairRow& found) {
+  const Side home = HomeOf(found.phase);
+  const bool moving = found.phase != StablePhase(home);
   if (traffic_ != home) {
     const bool planned = moving && found.planned;
     // Behind the claim the old box is fenced: its tail has been drained, or nobody ever gets it.
@@ -261,13 +295,47 @@ void Controller::Derive() {
     return;
   }
   if (moving) {
-    effects_.Emit("phase", fmt::format("{} -> {}: found unfinished, traffic never moved",
-                                       PhaseName(found.phase), PhaseName(stable_.phase)));
-    stable_.since = clock_.unix_now();
+    Undo(found.phase);
   }
   if (!ClaimBack()) {
     Write(StableRow(home));
   }
+}
+
+// With no move under way nothing is redirected before there is evidence, or an operator asks. What
+// was under way is sent where it had come to.
+void Controller::GoOnUnseen(const PairRow& found) {
+  const Side home = HomeOf(found.phase);
+  const Side to = OtherSide(home);
+  const bool moving = found.phase != StablePhase(home);
+  const bool planned = moving && found.planned;
+  // An unplanned redirect goes before its row, and every claim behind its redirect.
+  const bool claimed = ClaimantSide() == to;
+  const bool left = claimed || (moving && (found.redirected || !planned));
+  // The redirect of a planned move follows this row. It is begun anew: that is right at either box.
+  const bool may_have_left = left || (planned && found.active);
+  const std::string reason =
+      fmt::format("found {}, and traffic cannot be seen", PhaseName(found.phase));
+  astray_ = may_have_left;
+  if (left && CheckMove(to, false, view()).ok()) {
+    GoOn(to, Step::kSteer, planned && !claimed, reason);
+  } else if (!left && may_have_left && CheckMove(to, true, view()).ok()) {
+    Begin(to, true, reason, {});
+  } else if (may_have_left && HealthOf(home).health != Health::kDown) {
+    Begin(home, false, reason, {});
+  } else {
+    if (moving) {
+      Undo(found.phase);
+    }
+    Write(StableRow(home));
+  }
+}
+
+// Found unfinished; the traffic is where it was.
+void Controller::Undo(Phase found) {
+  effects_.Emit("phase", fmt::format("{} -> {}: found unfinished, traffic never moved",
+                                     PhaseName(found), PhaseName(stable_.phase)));
+  stable_.since = clock_.unix_now();
 }
 
 }  // namespace mimi::internal

@@ -18,7 +18,9 @@
 // - *Truth, not memory.* Whenever it comes to hold the lease (at a start, after a lapse) it reads
 //   the wanted row and where traffic goes, and goes on from there. A planned move found with its
 //   traffic still at the old box is undone; a move found with its traffic at the target is carried
-//   on to its claim. So the process may die at any step.
+//   on to its claim. So the process may die at any step. Where traffic cannot be seen, twice in a
+//   row, the wanted row's word is taken: a redirect away from a dead box does not wait for a sight
+//   of the way to it, and what may have been redirected is redirected again.
 // - *One acts.* Without the lease it only watches. The grant is compared with the clock at every
 //   effect, inside Steering by the guard. The rows that it writes carry the lease's term, and
 //   TakeBoard() gives them versions that outrank all earlier holders'. A claim holds only if the
@@ -150,7 +152,11 @@ class Controller {
   void TakeBoard();
   void Look();
   void OnObserved(const absl::StatusOr<Side>& seen);
-  void Derive();
+  void OnUnseen();
+  void Derive(std::optional<Side> seen);
+  void GoOnFrom(const PairRow& found);
+  void GoOnUnseen(const PairRow& found);
+  void Undo(Phase found);
 
   // controller_decide.cc
   void FollowNetwork();
@@ -218,6 +224,8 @@ class Controller {
 
   /// Between two tries of what should have worked.
   static constexpr Duration kRetry = std::chrono::milliseconds(100);
+  /// Looks that saw nothing, in a row, until it goes on without.
+  static constexpr int kLooks = 2;
 
   const ControllerOptions options_;
   ControllerEffects& effects_;
@@ -247,6 +255,8 @@ class Controller {
   bool boarding_ = false, observing_ = false, steering_ = false, claiming_ = false;
   bool look_counts_ = false;  // the look under way began after whatever it has to tell of
   bool observed_ = false;     // the last look saw something
+  int unseen_ = 0;            // looks in a row that saw nothing
+  bool astray_ = false;  // a redirect may have gone wrong, or half way, and nobody has seen since
   MonotonicTime retry_at_;    // TakeBoard, Observe while looking
   MonotonicTime observe_at_;  // the next look at where traffic goes
   int drifts_ = 0;

@@ -44,7 +44,7 @@ void Controller::GoOn(Side to, Step from, bool planned, std::string reason) {
   for (std::size_t at = 0; at < run_->plan.size() && run_->plan[at].step != from; ++at) {
     run_->progress[at] = Progress::kDone;
   }
-  run_->steered = true;
+  run_->steered = from != Step::kSteer;
   // Its row outranks what an earlier holder of the lease may still send. Nothing waits for it.
   Write(MovingRow(true));
 }
@@ -152,6 +152,9 @@ void Controller::GiveUp(absl::Status why) {
   planned_not_before_ = clock_.now() + options_.manager.step_timeout;
   End(std::move(why));
   stable_.since = clock_.unix_now();
+  if (astray_) {
+    observe_at_ = clock_.now();
+  }
   Write(StableRow(HomeOf(stable_.phase)));
 }
 
@@ -281,6 +284,7 @@ void Controller::OnSteered(Side to, const absl::Status& status) {
   steering_ = false;
   if (status.ok()) {
     traffic_ = to;
+    astray_ = false;
   }
   if (!run_.has_value() || run_->to != to) {
     observe_at_ = clock_.now();  // it was not expected any more: see what has come of it
@@ -295,6 +299,8 @@ void Controller::OnSteered(Side to, const absl::Status& status) {
     return;  // the lease is gone, and Settle() sees it
   }
   Complain(fmt::format("steering to the {}: {}", SideName(to), Message(status)));
+  astray_ = true;
+  unseen_ = 0;
   if (run_->planned) {
     run_->steer_error = status;
     retry_at_ = clock_.now();
@@ -307,6 +313,7 @@ void Controller::OnSteered(Side to, const absl::Status& status) {
 // A planned redirect failed; this is where traffic goes.
 void Controller::OnSteeredAfterAll(Side seen) {
   traffic_ = seen;
+  astray_ = false;
   const absl::Status error = *std::exchange(run_->steer_error, std::nullopt);
   if (seen == run_->to) {
     run_->steered = true;

@@ -37,8 +37,11 @@ bool AssessHearing(const PartStatus& part, Side side, std::string_view kind,
     return false;
   }
   if (!part.heard) {
-    findings->Add(Readiness::kBlind, fmt::format("{}'s {} not heard for {}", SideName(side), kind,
-                                                 DurationText(part.since_heard)));
+    const bool never = part.since_heard == Duration::max();
+    findings->Add(Readiness::kBlind,
+                  never ? fmt::format("{}'s {} not heard yet", SideName(side), kind)
+                        : fmt::format("{}'s {} not heard for {}", SideName(side), kind,
+                                      DurationText(part.since_heard)));
     return false;
   }
   return true;

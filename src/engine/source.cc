@@ -14,6 +14,8 @@ namespace {
 // Rows that one tick may age.
 constexpr std::size_t kAgeSlice = 2048;
 constexpr Duration kDriverRetry = std::chrono::seconds(1);
+// Between two times that the same reason not to start is told.
+constexpr Duration kDriverToldEvery = std::chrono::minutes(10);
 // What a source that cannot be walked has missed has come to its end, or aged, by then.
 constexpr Duration kUnrepaired = std::chrono::hours(1);
 constexpr Duration kCountRowsEvery = std::chrono::milliseconds(50);
@@ -60,10 +62,15 @@ void Source::StartDriver(MonotonicTime now) {
   if (options_.driver == nullptr || driver_started_) {
     return;
   }
-  driver_status_ = options_.driver->Start(*this);
+  absl::Status status = options_.driver->Start(*this);
+  const bool told = status == driver_status_ && now < driver_tell_at_;
+  driver_status_ = std::move(status);
   if (!driver_status_.ok()) {
-    options_.emit("error", fmt::format("{}: the driver cannot start: {}", schema_.name(),
-                                       Message(driver_status_)));
+    if (!told) {
+      options_.emit("error", fmt::format("{}: the driver cannot start: {}", schema_.name(),
+                                         Message(driver_status_)));
+      driver_tell_at_ = now + kDriverToldEvery;
+    }
     driver_retry_at_ = now + kDriverRetry;
     return;
   }

@@ -104,6 +104,7 @@ class Source : public PumpOwner, public FeedSubscriber, private StateSink {
   bool driver_started_ = false;
   absl::Status driver_status_;
   MonotonicTime driver_retry_at_{};
+  MonotonicTime driver_tell_at_{};  ///< the same reason again
   MonotonicTime count_rows_at_{};
   std::uint64_t driver_lost_ = 0;
   MonotonicTime lost_at_{};  ///< when it grew last

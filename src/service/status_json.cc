@@ -33,7 +33,9 @@ void WritePart(const PartStatus& part, bool source, JsonWriter& json) {
   const PairRow& report = part.report;
   json.BeginObject();
   json.Key("heard").Bool(part.heard);
-  json.Key("since_heard_ms").Number(Milliseconds(part.since_heard));
+  json.Key("since_heard_ms");
+  part.since_heard == Duration::max() ? json.Null()  // since this process began
+                                      : json.Number(Milliseconds(part.since_heard));
   json.Key("healthy").Bool(report.healthy);
   json.Key("readiness").Text(ReadinessName(report.readiness));
   json.Key("reason").Text(report.reason.view());

@@ -71,7 +71,8 @@ class World {
 
   // The network.
   Side traffic = Side::kPrimary;
-  absl::Status steering;  // what redirects answer
+  absl::Status steering;       // what redirects answer
+  bool half_steering = false;  // a redirect that fails has its effect
   bool observable = true;
 
   // The store.
@@ -376,7 +377,7 @@ class Manager final : private ControllerEffects {
       absl::Status status = world_.steering;
       if (alive_ && !guard()) {
         status = Error(absl::StatusCode::kAborted, "guard");
-      } else if (status.ok()) {
+      } else if (status.ok() || world_.half_steering) {
         CheckSteer(to);
         world_.traffic = to;
         world_.effects.push_back(fmt::format("steer {}", SideName(to)));
@@ -448,11 +449,12 @@ class Manager final : private ControllerEffects {
   void CheckSteer(Side to) {
     const World& w = world_;
     const bool holds = w.lease_owner == owner_ && w.outside.now() < w.lease_until;
-    if (!holds && !(setup_.sole && !w.store_up)) {
+    if (!holds && !(setup_.sole && !seen_store_up_)) {
       world_.wrong.push_back(
           fmt::format("manager {} steers to the {} without the lease", owner_, SideName(to)));
     }
-    if (last_written_.planned && last_written_.phase == internal::MovingPhase(to)) {
+    if (last_written_.planned && last_written_.phase == internal::MovingPhase(to) &&
+        w.traffic != to) {
       const World::Box& target = w.boxes[IndexOf(to)];
       // (What began just now stands in no report yet.)
       if (target.lag > 256 && w.outside.now() - target.lag_since > milliseconds(200)) {
@@ -480,6 +482,7 @@ class Manager final : private ControllerEffects {
     ControllerInputs inputs;
     inputs.wanted = seen_wanted_;
     inputs.store = world_.store_state();
+    seen_store_up_ = inputs.store.available;
     const auto part = [this](const PairRow& row, MonotonicTime at) {
       PartStatus status;
       status.report = row;
@@ -535,6 +538,7 @@ class Manager final : private ControllerEffects {
   } board_;
   PairRow last_written_;
   std::optional<PairRow> seen_wanted_;
+  bool seen_store_up_ = false;
   std::array<std::optional<bool>, 2> reported_;
   std::array<std::optional<MonotonicTime>, 2> alive_since_;
   std::vector<std::string> events_;

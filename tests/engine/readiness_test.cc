@@ -87,6 +87,11 @@ TEST_CASE(
          w.sink.heard = false;
          w.sink.since_heard = std::chrono::milliseconds(3400);
        }},
+      {Readiness::kBlind, false, "minion's sink not heard yet",
+       [](World& w) {
+         w.sink.heard = false;
+         w.sink.since_heard = Duration::max();
+       }},
       {Readiness::kBlind, true, "no source of the primary has reported",
        [](World& w) {
          w.source = PartStatus();

@@ -126,7 +126,7 @@ void World::PlanFaults() {
 void World::OneFault() {
   Node& node = nodes_[Dice(nodes_.size())];
   const Side side = Dice(2) == 0 ? Side::kPrimary : Side::kMinion;
-  switch (Dice(10)) {
+  switch (Dice(11)) {
     case 0:
     case 1:
       CrashBox(side, Dice(2) == 0);
@@ -172,6 +172,9 @@ void World::OneFault() {
         CutUplink(agent(traffic_));
       }
       break;
+    case 10:
+      CutSteering();
+      break;
     default:
       break;
   }
@@ -194,6 +197,15 @@ void World::CutUplink(Node& node) {
       traffic_ = back;
     }
   });
+}
+
+// Managers cannot see where traffic goes, and perhaps their redirects fail, too.
+void World::CutSteering() {
+  unseen_until_ = clock_.now() + Milliseconds(50, 1500);
+  if (Dice(2) == 0) {
+    deaf_until_ = clock_.now() + Milliseconds(20, 800);
+  }
+  Trace(clock_.now() < deaf_until_ ? "steering is blind and deaf" : "steering is blind");
 }
 
 void World::Tell(Side side, Health health) {
@@ -313,6 +325,7 @@ void World::Heal() {
     node.store->set_available(true);
     node.sim_store->set_link(true);
   }
+  unseen_until_ = deaf_until_ = clock_.now();
   if (passive_) {
     traffic_ = Side::kPrimary;
   }

@@ -32,6 +32,11 @@ std::string Describe(const SimBox& box, std::uint32_t id) {
 void World::OnStep(Side to, Step step, StepEdge edge) {
   Trace(std::string("step ") + std::string(StepName(step)) + " to " + std::string(SideName(to)) +
         (edge == StepEdge::kBefore ? ": begins" : ": done"));
+  if (edge == StepEdge::kBefore) {
+    // What is redirected without a drain before it is not planned, whatever was given up before.
+    planned_ = planned_ && (step != Step::kSteer || last_begun_ == Step::kActivate);
+    last_begun_ = step;
+  }
   if (step == Step::kDrain && edge == StepEdge::kBefore) {
     planned_ = true;
     planned_to_ = to;

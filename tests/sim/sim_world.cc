@@ -262,7 +262,11 @@ std::optional<std::string> World::Run() {
 }
 
 void SimSteering::Observe(ObserveCallback done) {
-  loop_.Post([this, done = std::move(done)] { done(world_.traffic_); });
+  loop_.Post([this, done = std::move(done)] {
+    done(world_.clock_.now() < world_.unseen_until_
+             ? absl::StatusOr<Side>(absl::UnavailableError("sim: no way there"))
+             : world_.traffic_);
+  });
 }
 
 void SimSteering::Go(Side to, Guard guard, StatusCallback done) {
@@ -272,8 +276,14 @@ void SimSteering::Go(Side to, Guard guard, StatusCallback done) {
                done(absl::AbortedError("sim: not the acting manager"));
                return;
              }
-             world_.OnRedirect(to);
-             done(absl::OkStatus());
+             const bool deaf = world_.clock_.now() < world_.deaf_until_;
+             if (deaf) {
+               world_.last_disaster_ = world_.clock_.now();
+             }
+             if (!deaf || world_.Dice(2) == 0) {
+               world_.OnRedirect(to);
+             }
+             done(deaf ? absl::UnavailableError("sim: deaf") : absl::OkStatus());
            });
 }
 

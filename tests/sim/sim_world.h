@@ -100,6 +100,7 @@ class World {
   void PlanFaults();
   void OneFault();
   void CutUplink(Node& node);
+  void CutSteering();
   void CrashBox(Side side, bool loud);
   void Reboot(Side side);
   void Tell(Side side, Health health);
@@ -128,6 +129,8 @@ class World {
   std::size_t births_ = 1;  // one packet in so many that could begin a flow does
   bool repeats_ = false;    // batches come again, late
   bool healing_ = false;
+  MonotonicTime unseen_until_;  // nobody can see where traffic goes
+  MonotonicTime deaf_until_;    // redirects fail, some of them after their effect
   Side traffic_ = Side::kPrimary;
   std::map<std::uint32_t, Truth> truth_;
   std::uint64_t next_stamp_ = 1;
@@ -144,6 +147,7 @@ class World {
   std::optional<MonotonicTime> planned_redirect_;
   MonotonicTime tail_began_;
   bool planned_ = false;
+  Step last_begun_ = Step::kCommit;
   Side planned_to_ = Side::kPrimary;
   std::unique_ptr<VirtualLoop> spy_loop_;
   std::unique_ptr<StateStore> spy_;

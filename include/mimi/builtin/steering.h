@@ -121,8 +121,7 @@ absl::StatusOr<std::unique_ptr<Steering>> NewAddressSteering(const AddressSteeri
 /// short, against the manager's `lease_ttl`.
 ///
 /// `observe` writes "primary" or "minion" to standard output; it has to look at what really is,
-/// since a restarted manager acts on its answer. There is no doing without it: a manager that cannot
-/// see where traffic goes does not act.
+/// since a restarted manager acts on its answer.
 struct CommandSteeringOptions {
   std::vector<std::string> divert{};
   std::vector<std::string> restore{};
