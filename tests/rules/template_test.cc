@@ -1,12 +1,16 @@
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include <doctest/doctest.h>
 
+#include "src/base/find_byte.h"
 #include "src/rules/anchors.h"
 #include "src/rules/join_memory.h"
 #include "src/rules/pairs.h"
 #include "src/rules/program.h"
+#include "src/rules/scan.h"
 #include "src/rules/template_compiler.h"
 
 namespace mimi::rules {
@@ -72,6 +76,48 @@ TEST_CASE("pairs: a key that comes twice gives two values") {
   CHECK(plan.Match("src=10.0.0.1 [UNREPLIED] src=\"10.0.0.2\" x=y", 0, &values).matched);
   CHECK(values.at[1].ip.ToString() == "10.0.0.2");
   CHECK(plan.Match("src=10.0.0.1 src=10.0.0", 0, &values).refusal == Refusal::kTruncated);
+}
+
+// What is read in large pieces must not depend on how much text is behind it.
+TEST_CASE("scan: values are the same at every distance from the end of the text") {
+  for (std::size_t behind = 0; behind < 24; ++behind) {
+    const std::string rest = behind == 0 ? "" : " " + std::string(behind - 1, '7');
+    for (const std::string_view number :
+         {"0", "65535", "12345678", "123456789", "9999999999999999999", "18446744073709551615"}) {
+      std::uint64_t value = 0;
+      CHECK(ScanNumber(std::string(number) + rest, UINT64_MAX, &value) == number.size());
+      CHECK(std::to_string(value) == number);
+      CHECK(ScanNumber("x" + std::string(number) + rest, UINT64_MAX, &value) == 0);
+    }
+    std::uint64_t value = 0;
+    CHECK(ScanNumber("18446744073709551616" + rest, UINT64_MAX, &value) == 0);
+    CHECK(ScanNumber("65536" + rest, 65535, &value) == 0);
+    for (const std::string_view address : {"1.2.3.4", "255.255.255.255", "10.0.200.99"}) {
+      Ip ip;
+      CHECK(ScanIpv4(std::string(address) + rest, &ip) == address.size());
+      CHECK(ip.ToString() == address);
+      CHECK(ScanIpv4(std::string(address) + ".5" + rest, &ip) == 0);
+    }
+    for (const std::string_view wrong : {"1.2.3", "1.2.3.256", "1.2.3.1000", "1..2.3", ".1.2.3"}) {
+      Ip ip;
+      CHECK(ScanIpv4(std::string(wrong) + rest, &ip) == 0);
+    }
+  }
+}
+
+TEST_CASE("find byte: the first of several, wherever it is") {
+  for (std::size_t size = 0; size < 40; ++size) {
+    for (std::size_t at = 0; at <= size; ++at) {
+      std::string text(size, '<');  // one less than = and one more than ;
+      if (at < size) {
+        text[at] = at % 2 == 0 ? '=' : ' ';
+        text.back() = '=';
+      }
+      for (std::size_t from = 0; from <= size; ++from) {
+        CHECK(FindByte<'=', ' '>(text, from) == std::min(size, text.find_first_of("= ", from)));
+      }
+    }
+  }
 }
 
 TEST_CASE("anchors: all literals of a text are found in order") {
