@@ -14,7 +14,7 @@ constexpr int kMaxSteps = 20000;  // a line of 8 KiB that is text up to one byte
 // Where to go on when the way taken turns out wrong. Never cleared: a matcher is made for each rule
 // that is tried.
 struct Choice {
-  std::uint32_t op;
+  const Op* op;
   std::uint32_t at;
   std::uint32_t start;  // kText: where the text begins
   bool text;            // op is a kText that shall reach farther, to `at` or behind
@@ -40,30 +40,58 @@ class Matcher {
       : program_(program), text_(text), values_(values) {}
 
   MatchResult Run() {
+    const Op* op = program_.ops.data();
+    std::size_t at = 0;
     for (int step = 0; step < kMaxSteps; ++step) {
-      const Op& op = program_.ops[op_];
-      if (op.code == OpCode::kLiteral) {
-        // Every other op is one.
-        if (Literal(op)) {
-          continue;
+      switch (op->code) {
+        case OpCode::kLiteral:
+          if (IsHere(*op, at)) {
+            at += op->size;
+            ++op;
+            continue;
+          }
+          FailLiteral(*op, at);
+          break;
+        case OpCode::kField: {
+          const FieldScan scan = ScanField(program_, *op, text_, at, values_);
+          if (scan.refusal == Refusal::kNone) {
+            at = scan.end;
+            ++op;
+            continue;
+          }
+          Fail(scan.refusal, scan.end);
+          break;
         }
-      } else if (op.code == OpCode::kField) {
-        const FieldScan scan = ScanField(program_, op, text_, at_, values_);
-        if (scan.refusal == Refusal::kNone) {
-          at_ = scan.end;
-          ++op_;
+        case OpCode::kSplit:
+          if (Split(&op, at)) {
+            continue;
+          }
+          break;
+        case OpCode::kJump:
+          op = TargetOf(*op);
           continue;
-        }
-        Fail(scan.refusal, scan.end);
-      } else if (op.code == OpCode::kAccept || op.code == OpCode::kPairs) {
-        result_.matched = true;
-        result_.reached = at_;
-        result_.pairs_at = op.code == OpCode::kPairs ? at_ : std::string_view::npos;
-        return result_;
-      } else if (Step(op)) {
-        continue;
+        case OpCode::kBlanks:
+          at = SkipBlanks(at);
+          ++op;
+          continue;
+        case OpCode::kText:
+          if (TextFrom(op, at, at, &at)) {
+            ++op;
+            continue;
+          }
+          break;
+        case OpCode::kEnd:
+          if (IsEnd(at)) {
+            ++op;
+            continue;
+          }
+          Fail(Refusal::kForm, at);
+          break;
+        case OpCode::kPairs:
+        case OpCode::kAccept:
+          return Matched(*op, at);
       }
-      if (!Return()) {
+      if (!Return(&op, &at)) {
         return result_;
       }
     }
@@ -72,33 +100,13 @@ class Matcher {
   }
 
  private:
-  bool Step(const Op& op) {
-    switch (op.code) {
-      case OpCode::kBlanks:
-        at_ = SkipBlanks(at_);
-        break;
-      case OpCode::kText:
-        return TextFrom(op, at_, at_);
-      case OpCode::kSplit:
-        return Split(op);
-      case OpCode::kJump:
-        op_ = op.target;
-        return true;
-      case OpCode::kEnd:
-        for (std::size_t at = at_; at < text_.size(); ++at) {
-          if (!IsBlankOrEnd(text_[at])) {
-            return Fail(Refusal::kForm, at_);
-          }
-        }
-        break;
-      case OpCode::kLiteral:
-      case OpCode::kField:
-      case OpCode::kPairs:
-      case OpCode::kAccept:
-        break;  // Run() has seen them
-    }
-    ++op_;
-    return true;
+  const Op* TargetOf(const Op& op) const { return program_.ops.data() + op.target; }
+
+  MatchResult Matched(const Op& op, std::size_t at) {
+    result_.matched = true;
+    result_.reached = at;
+    result_.pairs_at = op.code == OpCode::kPairs ? at : std::string_view::npos;
+    return result_;
   }
 
   std::size_t SkipBlanks(std::size_t at) const {
@@ -108,74 +116,83 @@ class Matcher {
     return at;
   }
 
-  bool Literal(const Op& op) {
-    const std::size_t left = text_.size() - at_;
-    const char* const want = program_.literals.data() + op.text;
-    const char* const have = text_.data() + at_;
-    const bool same = left >= 8 ? left >= op.size && (Load8(have) & op.mask) == op.head &&
-                                      SameTail(have, want, op.size)
-                                : left >= op.size && std::memcmp(have, want, op.size) == 0;
-    if (same) {
-      at_ += op.size;
-      ++op_;
-      return true;
+  bool IsEnd(std::size_t at) const {
+    while (at < text_.size() && IsBlankOrEnd(text_[at])) {
+      ++at;
     }
-    const bool cut = left < op.size && std::memcmp(have, want, left) == 0;
-    return Fail(Refusal::kForm, cut ? text_.size() : at_);
+    return at == text_.size();
+  }
+
+  // Whether the literal of `op` stands at `at`.
+  bool IsHere(const Op& op, std::size_t at) const {
+    const std::size_t left = text_.size() - at;
+    const char* const have = text_.data() + at;
+    const char* const want = program_.literals.data() + op.text;
+    if (left < 8 || left < op.size) {
+      return left >= op.size && std::memcmp(have, want, op.size) == 0;
+    }
+    return (Load8(have) & op.mask) == op.head && SameTail(have, want, op.size);
+  }
+
+  void FailLiteral(const Op& op, std::size_t at) {
+    const std::string_view left = text_.substr(at);
+    Fail(Refusal::kForm, program_.Text(op).starts_with(left) ? text_.size() : at);
   }
 
   // Whether a match from `op` on can begin at `at`; at the end of the text: who knows.
-  bool CanBegin(std::size_t op, std::size_t at) const {
-    if (program_.ops[op].code == OpCode::kBlanks) {
+  bool CanBegin(const Op* op, std::size_t at) const {
+    if (op->code == OpCode::kBlanks) {
       at = SkipBlanks(at);
       ++op;
     }
     return at == text_.size() || IsFirst(op, at);
   }
-  bool IsFirst(std::size_t op, std::size_t at) const {
-    return program_.first[op][static_cast<unsigned char>(text_[at])];
+  bool IsFirst(const Op* op, std::size_t at) const {
+    const auto index = static_cast<std::size_t>(op - program_.ops.data());
+    return program_.first[index][static_cast<unsigned char>(text_[at])];
   }
 
-  bool Split(const Op& op) {
-    const bool next = CanBegin(op_ + 1, at_);
-    if (next != CanBegin(op.target, at_)) {
-      op_ = next ? op_ + 1 : op.target;
+  bool Split(const Op** op, std::size_t at) {
+    const Op* const next = *op + 1;
+    const Op* const other = TargetOf(**op);
+    const bool can = CanBegin(next, at);
+    if (can != CanBegin(other, at)) {
+      *op = can ? next : other;
       return true;
     }
-    ++op_;
-    return Remember({op.target, static_cast<std::uint32_t>(at_), 0, false, values_->present});
+    *op = next;
+    return Remember({other, static_cast<std::uint32_t>(at), 0, false, values_->present});
   }
 
   // The text that began at `start` ends at the first place from `from` on where what follows can
   // match.
-  bool TextFrom(const Op& op, std::size_t start, std::size_t from) {
+  bool TextFrom(const Op* op, std::size_t start, std::size_t from, std::size_t* at) {
     std::size_t end = from;
-    const Op& next = program_.ops[op_ + 1];
-    if (op.size != 0) {
-      end = op.size == 1 ? text_.find(program_.literals[op.text], from)
-                         : text_.find(program_.Text(op), from);
+    const Op* const next = op + 1;
+    if (op->size != 0) {
+      end = op->size == 1 ? text_.find(program_.literals[op->text], from)
+                          : text_.find(program_.Text(*op), from);
       if (end == std::string_view::npos) {
         // The line may have been cut; but that there is no second place says nothing new.
         return from == start && Fail(Refusal::kForm, start, true);
       }
-    } else if (next.code == OpCode::kAccept || next.code == OpCode::kEnd) {
+    } else if (next->code == OpCode::kAccept || next->code == OpCode::kEnd) {
       end = text_.size();
       while (end > from && IsBlankOrEnd(text_[end - 1])) {
         --end;
       }
     } else {
-      while (end < text_.size() && !IsFirst(op_ + 1, end)) {
+      while (end < text_.size() && !IsFirst(next, end)) {
         ++end;
       }
     }
     if (end < text_.size() &&
-        !Remember({static_cast<std::uint32_t>(op_), static_cast<std::uint32_t>(end + 1),
-                   static_cast<std::uint32_t>(start), true, values_->present})) {
+        !Remember({op, static_cast<std::uint32_t>(end + 1), static_cast<std::uint32_t>(start), true,
+                   values_->present})) {
       return false;
     }
-    KeepText(op, text_, start, end, values_);
-    at_ = end;
-    ++op_;
+    KeepText(*op, text_, start, end, values_);
+    *at = end;
     return true;
   }
 
@@ -189,16 +206,17 @@ class Matcher {
     return true;
   }
 
-  bool Return() {
+  bool Return(const Op** op, std::size_t* at) {
     while (choices_used_ != 0) {
       const Choice choice = choices_[--choices_used_];
-      op_ = choice.op;
-      at_ = choice.at;
       values_->present = choice.present;
       if (!choice.text) {
+        *op = choice.op;
+        *at = choice.at;
         return true;
       }
-      if (TextFrom(program_.ops[op_], choice.start, choice.at)) {
+      if (TextFrom(choice.op, choice.start, choice.at, at)) {
+        *op = choice.op + 1;
         return true;
       }
     }
@@ -213,8 +231,6 @@ class Matcher {
   const Program& program_;
   std::string_view text_;
   Values* values_;
-  std::size_t op_ = 0;
-  std::size_t at_ = 0;
   MatchResult result_;
   std::size_t choices_used_ = 0;
   std::array<Choice, kMaxChoices> choices_;
