@@ -40,7 +40,7 @@ class LoggingBox {
         "table ip flows {\n chain out {\n  type filter hook output priority 0;\n"
         "  udp dport 53 log group 1 snaplen 64 drop\n }\n}\n");
     driver_ = *NewNflogDriver({.network_namespace = box_.path()}, *loop_);
-    Pair::Check(driver_->Start(sink_));
+    Check(driver_->Start(sink_));
     raw_ = Socket(box_, SOCK_RAW, IPPROTO_RAW);
   }
   ~LoggingBox() { driver_->Stop(); }
