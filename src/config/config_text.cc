@@ -1,5 +1,7 @@
 // Names in configurations: tables, URLs.
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "mimi/flow.h"
@@ -11,6 +13,12 @@
 namespace mimi::config {
 
 std::string WithoutPassword(std::string_view url) {
+  constexpr std::string_view kParameter = "password=";
+  if (const std::size_t name = url.find(kParameter); name != std::string_view::npos) {
+    const std::size_t value = name + kParameter.size();
+    const std::size_t end = std::min(url.find('&', value), url.size());
+    return WithoutPassword(fmt::format("{}…", url.substr(0, name))) + std::string(url.substr(end));
+  }
   const std::size_t slashes = url.find("://");
   if (slashes == std::string_view::npos) {
     return std::string(url);

@@ -169,10 +169,6 @@ absl::Status CheckName(std::string_view what, std::string_view name) {
 }
 
 absl::Status CheckOptions(const RedisStoreOptions& options) {
-  if (options.rows != RedisStoreOptions::Rows::kPacked) {
-    return Error(absl::StatusCode::kUnimplemented,
-                 "redis store: this version writes packed rows only, not rows=json");
-  }
   using Deployment = RedisStoreOptions::Deployment;
   const bool one = options.deployment == Deployment::kStandalone;
   if (options.addresses.empty() || (one && options.addresses.size() != 1)) {

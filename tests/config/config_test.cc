@@ -111,6 +111,8 @@ TEST_CASE("config: liveness without a manager is refused") {
 
 TEST_CASE("config: a password in a URL is not shown") {
   CHECK(config::WithoutPassword("redis://u:secret@host:6379/0") == "redis://…@host:6379/0");
+  CHECK(config::WithoutPassword("redis-sentinel://u:p@h/m?sentinel_password=q&db=1") ==
+        "redis-sentinel://…@h/m?sentinel_…&db=1");
   CHECK(config::WithoutPassword("file:/a@b") == "file:/a@b");
 }
 

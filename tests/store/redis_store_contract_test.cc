@@ -8,12 +8,13 @@ namespace mimi {
 namespace {
 
 // One server for all; each check has a pair of its own in it.
-contract::StoreFactory Make() {
-  return [](const contract::StoreLimits& limits) {
+contract::StoreFactory Make(RedisStoreOptions::Rows rows) {
+  return [rows](const contract::StoreLimits& limits) {
     static RedisServer server({"--appendonly", "yes", "--appendfsync", "always"});
     static int pairs = 0;
     RedisStoreOptions options = *RedisStoreOptionsFromUrl("unix://" + server.socket());
     options.pair = "pair" + std::to_string(++pairs);
+    options.rows = rows;
     options.max_rows = limits.max_rows;
     options.feed_bytes = limits.feed_bytes;
     options.tombstone_age = limits.tombstone_age;
@@ -23,6 +24,10 @@ contract::StoreFactory Make() {
 
 }  // namespace
 
-MIMI_STORE_CONTRACT("redis store", Make())
+MIMI_STORE_CONTRACT("redis store", Make(RedisStoreOptions::Rows::kPacked))
+
+namespace json {
+MIMI_STORE_CONTRACT("redis store with rows as JSON", Make(RedisStoreOptions::Rows::kJson))
+}  // namespace json
 
 }  // namespace mimi

@@ -116,6 +116,31 @@ TEST_CASE("redis store: two readers and a late third agree, also where the feed 
   CHECK((quick.live() == late.live()));
 }
 
+TEST_CASE("redis store: a reader makes the same of rows as JSON as of packed ones") {
+  RedisServer server;
+  RedisStoreOptions options = RedisBench::Options(server);
+  options.rows = RedisStoreOptions::Rows::kJson;
+  RedisBench bench(options);
+  SurvivingWriter writer(bench);
+  SurvivingReader early(bench, writer.schema());
+  writer.Publish(150);
+  writer.Erase(7);
+  CHECK(writer.Confirmed());
+  CHECK(early.UntilRows(writer.rows()));
+  REQUIRE(bench.Until([&] {  // all of it is in the tables
+    return server.Run("HGET mimi:{edge1}:pair position").find("151") != std::string::npos;
+  }));
+  CHECK(server.Run("HGET mimi:{edge1}:rows:contract.rows:1 0").find("{\"op\":\"put\"") !=
+        std::string::npos);
+  RedisBench packed(RedisBench::Options(server));
+  SurvivingReader late(packed, writer.schema());
+  CHECK(late.UntilRows(writer.rows()));
+  CHECK((late.live() == early.live()));
+  server.Run("HSET mimi:{edge1}:rows:contract.rows:1 0 {");
+  const auto reader = bench.Handle();
+  bench.UntilUnavailable(*reader, "damaged");
+}
+
 TEST_CASE("redis store: when the tables' keeper is gone another writer takes over") {
   RedisServer server;
   RedisBench bench(RedisBench::Options(server));

@@ -46,8 +46,9 @@ void WriteRows(contract::Bench& bench, const RedisServer& server) {
   }));
 }
 
-std::string RunCli(const RedisServer& server, const std::string& command) {
-  const std::string line = "redis-cli --no-raw -s '" + server.socket() + "' " + command + " 2>&1";
+std::string RunCli(const RedisServer& server, const std::string& form, const std::string& command) {
+  const std::string line =
+      "redis-cli " + form + " -s '" + server.socket() + "' " + command + " 2>&1";
   FILE* const pipe = popen(line.c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::string output;
@@ -59,13 +60,11 @@ std::string RunCli(const RedisServer& server, const std::string& command) {
   return output;
 }
 
-TEST_CASE("redis store: the session in docs/redis.md is what redis-cli shows") {
-  const RedisServer server;
-  RedisBench bench(RedisBench::Options(server));
-  WriteRows(bench, server);
+// The session behind `begin` in docs/redis.md, and what one sees when it is typed.
+void Replay(const RedisServer& server, const std::string& begin, const std::string& form,
+            int least) {
   std::ifstream file(MIMI_SOURCE_DIR "/docs/redis.md");
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const std::string begin = "```redis-cli\n";
   std::size_t at = text.find(begin);
   REQUIRE(at != std::string::npos);
   at += begin.size();
@@ -76,13 +75,29 @@ TEST_CASE("redis store: the session in docs/redis.md is what redis-cli shows") {
     const std::size_t end = session.find('\n', line);
     if (session.compare(line, 2, "> ") == 0) {
       const std::string command = session.substr(line + 2, end - line - 2);
-      seen += "> " + command + "\n" + RunCli(server, command);
+      seen += "> " + command + "\n" + RunCli(server, form, command);
       ++commands;
     }
     line = end + 1;
   }
-  CHECK(commands >= 6);
+  CHECK(commands >= least);
   CHECK(seen == session);
+}
+
+TEST_CASE("redis store: the session in docs/redis.md is what redis-cli shows") {
+  const RedisServer server;
+  RedisBench bench(RedisBench::Options(server));
+  WriteRows(bench, server);
+  Replay(server, "```redis-cli\n", "--no-raw", 6);
+}
+
+TEST_CASE("redis store: the session with rows as JSON in docs/redis.md is what redis-cli shows") {
+  const RedisServer server;
+  RedisStoreOptions options = RedisBench::Options(server);
+  options.rows = RedisStoreOptions::Rows::kJson;
+  RedisBench bench(options);
+  WriteRows(bench, server);
+  Replay(server, "```redis-cli --raw\n", "--raw", 2);
 }
 
 }  // namespace

@@ -5,8 +5,7 @@
 /// The state repository on Redis: for pairs whose parts run on different hosts.
 ///
 /// One server, Redis 6.2 to 8 or Valkey; one of several that Sentinel watches; or a Cluster. Nothing has to be configured
-/// in them, and any number of pairs share them. **Not there yet:** `rows=json`, for which NewRedisStore answers
-/// Unimplemented.
+/// in them, and any number of pairs share them.
 ///
 ///     absl::StatusOr<RedisStoreOptions> options =
 ///         RedisStoreOptionsFromUrl("rediss://mimi:secret@10.0.0.7/0?pair=edge1&ca=/etc/mimi/ca.pem");
@@ -23,7 +22,7 @@
 /// | `mimi:{edge1}:writers` | hash | table and origin -> its newest terms, each with the next sequence |
 /// | `mimi:{edge1}:schemas` | hash | table's name -> its schema (FORMAT.md) |
 /// | `mimi:{edge1}:tables` | hash | table's name -> buckets, tombstone chunks from and to, rows, tombstones |
-/// | `mimi:{edge1}:rows:NAME:GEN` | hash | bucket N -> 64 packed rows; `tN` -> 128 tombstones |
+/// | `mimi:{edge1}:rows:NAME:GEN` | hash | bucket N -> 64 packed rows; `tN` -> 128 tombstones; `rows=json`: lines of JSON |
 /// | `mimi:{edge1}:lease:NAME` | hash | `owner`, `term`, `until` (the server's clock, ms) |
 ///
 /// **The feed** is what Apply writes: fence, continuity and the entry in one atomic step, whatever the
@@ -116,7 +115,9 @@ struct RedisStoreOptions {
   std::string pair = "pair";  ///< [A-Za-z0-9._-], at most 64
 
   enum class Rows : std::uint8_t { kPacked, kJson };
-  /// kJson is not there yet: Unimplemented.
+  /// How the tables' buckets are written; the feed is always packed. kJson: a line for each record (json.h), for other
+  /// tools to read. It costs some microseconds a row and several times the memory; text that is no UTF-8 does not
+  /// survive it. A handle reads both, so handles may differ; the keeper's choice is what is there.
   Rows rows = Rows::kPacked;
 
   /// Bounds each table (store.h). All handles of one repository should say the same.
@@ -157,7 +158,7 @@ std::string RedactRedisUrl(std::string_view url);
 
 /// Connects in the background. Open, Claim, Lookup and leases wait for it, for `connect_timeout` +
 /// `reply_timeout` at most, then answer Unavailable; they may be asked again at once.
-/// Errors: InvalidArgument (options), Unimplemented (what is not there yet, or a library without Redis).
+/// Errors: InvalidArgument (options), Unimplemented (a library without Redis).
 absl::StatusOr<std::unique_ptr<StateStore>> NewRedisStore(const RedisStoreOptions& options,
                                                           Loop& loop);
 

@@ -29,7 +29,7 @@ RedisCore::RedisCore(const RedisStoreOptions& options, Loop& loop)
       loop_(loop),
       keys_(options.prefix, options.pair),
       link_(options_, keys_, loop, *this),
-      tables_(std::make_unique<RedisTables>(LimitsOf(options))),
+      tables_(std::make_unique<RedisTables>(LimitsOf(options), options.rows)),
       feed_(std::make_unique<MemoryFeed>(kNewestFeed)),
       follower_(*this),
       keeper_(*this) {
@@ -86,7 +86,8 @@ void RedisCore::OnUp(const RedisFacts& facts) {
     return;
   }
   loader_ = std::make_unique<RedisLoader>(
-      link_, keys_, loop_, facts, LimitsOf(options_),
+      link_, keys_, loop_, facts,
+      [this] { return std::make_unique<RedisTables>(LimitsOf(options_), options_.rows); },
       [this](std::unique_ptr<RedisTables> tables, const RedisFacts& now) {
         Loaded(std::move(tables), now);
       });

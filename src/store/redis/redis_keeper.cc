@@ -18,6 +18,7 @@ constexpr Duration kShortest = std::chrono::seconds(1);
 constexpr Duration kLongest = std::chrono::seconds(5);
 constexpr std::int64_t kRest = 8;  // times as long as a cycle took
 constexpr std::size_t kPiecesPerPut = 32;
+constexpr std::size_t kBytesPerPut = std::size_t{128} << 10;  // rows as JSON: a millisecond's
 constexpr std::size_t kPutsInFlight = 4;
 
 std::string NewToken() {
@@ -115,7 +116,8 @@ bool RedisKeeper::PutSome() {
   RedisTables& tables = core_.tables();
   TableId table = 0;
   std::vector<std::string> values;  // field, value, field, value, …
-  while (!all_put_ && values.size() < 2 * kPiecesPerPut) {
+  std::size_t bytes = 0;
+  while (!all_put_ && values.size() < 2 * kPiecesPerPut && bytes < kBytesPerPut) {
     if (!has_piece_ && !tables.NextDirty(&piece_)) {
       all_put_ = true;
       break;
@@ -127,6 +129,7 @@ bool RedisKeeper::PutSome() {
     table = piece_.table;
     values.push_back(RowField(piece_.kind, piece_.number));
     values.emplace_back(piece_.value);
+    bytes += piece_.value.size();
   }
   if (values.empty()) {
     return false;

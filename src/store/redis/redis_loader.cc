@@ -31,17 +31,18 @@ absl::Status OpenSchemas(RedisValue schemas, RedisTables* tables) {
 }
 
 RedisLoader::RedisLoader(RedisLink& link, const RedisKeys& keys, Loop& loop,
-                         const RedisFacts& facts, const RowMap::Limits& limits, Done done)
+                         const RedisFacts& facts,
+                         std::function<std::unique_ptr<RedisTables>()> empty, Done done)
     : link_(link),
       keys_(keys),
       loop_(loop),
       facts_(facts),
-      limits_(limits),
+      empty_(std::move(empty)),
       done_(std::move(done)) {
 }
 
 void RedisLoader::Start() {
-  tables_ = std::make_unique<RedisTables>(limits_);
+  tables_ = empty_();
   parts_.clear();
   part_ = 0;
   const std::string_view schemas[] = {"HGETALL", keys_.schemas};

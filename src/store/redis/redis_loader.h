@@ -27,9 +27,9 @@ class RedisLoader {
  public:
   using Done = std::function<void(std::unique_ptr<RedisTables>, const RedisFacts&)>;
 
-  /// `done`: the tables, and the facts whose position they have; `head` is the newest known.
+  /// `empty` makes tables to fill. `done`: the tables, and the facts whose position they have; `head` is the newest known.
   RedisLoader(RedisLink& link, const RedisKeys& keys, Loop& loop, const RedisFacts& facts,
-              const RowMap::Limits& limits, Done done);
+              std::function<std::unique_ptr<RedisTables>()> empty, Done done);
 
   void Start();
 
@@ -52,7 +52,7 @@ class RedisLoader {
   const RedisKeys& keys_;
   Loop& loop_;
   RedisFacts facts_;
-  RowMap::Limits limits_;
+  std::function<std::unique_ptr<RedisTables>()> empty_;
   std::unique_ptr<RedisTables> tables_;
   Done done_;
   std::vector<Part> parts_;

@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 
+#include "mimi/json.h"
+
 #include "src/base/status.h"
 
 namespace mimi::internal {
@@ -79,11 +81,17 @@ absl::Status RedisTables::Load(TableId table, std::string_view blob, RowBlobKind
   if (rows == nullptr) {
     return Error(absl::StatusCode::kDataLoss, "rows of table {:016x}, which is not open", table);
   }
+  return blob.starts_with('{') ? LoadJson(*rows, blob, kind, now, position)
+                               : LoadPacked(*rows, blob, kind, now, position);
+}
+
+absl::Status RedisTables::LoadPacked(RowMap& rows, std::string_view blob, RowBlobKind kind,
+                                     MonotonicTime now, Position position) {
   const absl::StatusOr<RowBlobView> view = RowBlobView::Parse(blob, kind);
   if (!view.ok()) {
     return view.status();
   }
-  const StateSchema& schema = rows->schema();
+  const StateSchema& schema = rows.schema();
   const StateSchema::Prefix* const prefix = schema.FindPrefix(view->fingerprint());
   const std::size_t expected = kind == RowBlobKind::kTombstones ? schema.key_size()
                                : prefix != nullptr              ? prefix->row_size
@@ -102,7 +110,25 @@ absl::Status RedisTables::Load(TableId table, std::string_view blob, RowBlobKind
                   .origin = entry.origin,
                   .version = entry.version};
   }
-  rows->Apply(std::span(records).first(view->size()), now, position);
+  rows.Apply(std::span(records).first(view->size()), now, position);
+  return absl::OkStatus();
+}
+
+absl::Status RedisTables::LoadJson(RowMap& rows, std::string_view lines, RowBlobKind kind,
+                                   MonotonicTime now, Position position) {
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    const absl::StatusOr<OwnedRecord> record = RecordFromJson(rows.schema(), lines.substr(0, end));
+    if (!record.ok()) {
+      return Error(absl::StatusCode::kDataLoss, "{}", Message(record.status()));
+    }
+    if ((record->op == Op::kPut) != (kind == RowBlobKind::kRows)) {
+      return Error(absl::StatusCode::kDataLoss, "{}: a row among tombstones, or the reverse",
+                   rows.schema().name());
+    }
+    rows.Apply(record->view(rows.schema().key_size()), now, position);
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
   return absl::OkStatus();
 }
 
@@ -134,6 +160,19 @@ RedisTables::Chunks RedisTables::ChunksOf(const RowMap& rows) const {
   return {First(rows) / kChunkStones, (rows.tombstones_end() + kChunkStones - 1) / kChunkStones};
 }
 
+void RedisTables::Pack(const RowMap& rows, RowBlobWriter* blob, const RecordView& record) {
+  if (json_) {
+    lines_ += lines_.empty() ? "" : "\n";
+    lines_ += RecordToJson(rows.schema(), record);
+  } else {
+    blob->Add(record.op == Op::kPut ? record.row : record.key, record.origin, record.version);
+  }
+}
+
+std::string_view RedisTables::Packed(RowBlobWriter* blob) {
+  return json_ ? std::string_view(lines_) : blob->Finish();
+}
+
 bool RedisTables::NextBucket(RowMap& rows, Dirt* dirt, Piece* piece) {
   while (at_word_ < dirt->buckets.size() && dirt->buckets[at_word_] == 0) {
     ++at_word_;
@@ -147,11 +186,19 @@ bool RedisTables::NextBucket(RowMap& rows, Dirt* dirt, Piece* piece) {
   piece->kind = RowBlobKind::kRows;
   piece->number = at_word_ * 64 + bit;
   rows_blob_.Begin(rows.schema());
+  lines_.clear();
   if (piece->number < Buckets(rows)) {
     rows.Walk(static_cast<std::uint32_t>(piece->number * kBucketRows), kBucketRows,
-              [this](const RowMap::Row& row) { rows_blob_.Add(row.row, row.origin, row.version); });
+              [&](const RowMap::Row& row) {
+                Pack(rows, &rows_blob_,
+                     {.op = Op::kPut,
+                      .row = row.row,
+                      .key = row.row.first(rows.schema().key_size()),
+                      .origin = row.origin,
+                      .version = row.version});
+              });
   }
-  piece->value = rows_blob_.Finish();
+  piece->value = Packed(&rows_blob_);
   return true;
 }
 
@@ -171,12 +218,18 @@ bool RedisTables::NextChunk(RowMap& rows, Dirt* dirt, Piece* piece) {
   }
   piece->number = dirt->chunk++;
   stones_blob_.Begin(rows.schema());
+  lines_.clear();
   const std::uint64_t begin = std::max(piece->number * kChunkStones, First(rows));
   rows.WalkTombstones(begin, (piece->number + 1) * kChunkStones - begin,
-                      [this](const RowMap::Tombstone& stone) {
-                        stones_blob_.Add(stone.key, stone.origin, stone.version);
+                      [&](const RowMap::Tombstone& stone) {
+                        Pack(rows, &stones_blob_,
+                             {.op = Op::kErase,
+                              .row = {},
+                              .key = stone.key,
+                              .origin = stone.origin,
+                              .version = stone.version});
                       });
-  piece->value = stones_blob_.Finish();
+  piece->value = Packed(&stones_blob_);
   return true;
 }
 

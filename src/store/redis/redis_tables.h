@@ -7,6 +7,9 @@
 // an index of its own; chunk i holds the tombstones with the places 128 i to 128 i + 127. Numbers differ from handle to
 // handle: a new keeper writes all buckets anew.
 //
+// Rows as JSON: a bucket or chunk is a line for each record, as mimi/json.h writes them. What is read tells by itself which
+// of the two it is.
+//
 //     tables.Apply(batch, now, position);            // each batch of the feed, in order
 //     tables.Track();                                // from now on, and all of it: what is dirty
 //     while (tables.NextDirty(…)) …                  // redis_keeper.h
@@ -17,11 +20,13 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 
+#include "mimi/builtin/redis_store.h"
 #include "mimi/record.h"
 #include "mimi/schema.h"
 #include "mimi/store.h"
@@ -37,7 +42,9 @@ class RedisTables {
   static constexpr std::uint32_t kBucketRows = RowMap::kGroupRows;
   static constexpr std::uint64_t kChunkStones = 128;
 
-  explicit RedisTables(const RowMap::Limits& limits) : limits_(limits) {}
+  /// `rows`: how NextDirty packs them.
+  RedisTables(const RowMap::Limits& limits, RedisStoreOptions::Rows rows)
+      : limits_(limits), json_(rows == RedisStoreOptions::Rows::kJson) {}
 
   /// Makes or lengthens the table. REQUIRES: of the same line.
   void Open(const StateSchema& schema);
@@ -87,10 +94,18 @@ class RedisTables {
     std::uint64_t first_chunk = 0;       // chunks before are removed
   };
 
+  static absl::Status LoadPacked(RowMap& rows, std::string_view blob, RowBlobKind kind,
+                                 MonotonicTime now, Position position);
+  static absl::Status LoadJson(RowMap& rows, std::string_view lines, RowBlobKind kind,
+                               MonotonicTime now, Position position);
+  void Pack(const RowMap& rows, RowBlobWriter* blob, const RecordView& record);
+  std::string_view Packed(RowBlobWriter* blob);
   bool NextBucket(RowMap& rows, Dirt* dirt, Piece* piece);
   bool NextChunk(RowMap& rows, Dirt* dirt, Piece* piece);
 
   RowMap::Limits limits_;
+  bool json_;
+  std::string lines_;
   RowMaps maps_;
   std::map<TableId, Dirt> dirt_;
   bool tracking_ = false;
