@@ -2,6 +2,7 @@
 #include <array>
 
 #include "src/base/byte_set.h"
+#include "src/base/find_byte.h"
 #include "src/wire/syslog.h"
 
 namespace mimi {
@@ -34,6 +35,7 @@ constexpr bool IsMonth(std::uint32_t three) {
   }
 }
 
+constexpr ByteSet kInTag("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-/.");
 constexpr ByteSet kNoHost("=\"%<>()[]{},;'|");
 
 bool IsDigit(char c) {
@@ -276,13 +278,17 @@ class HeaderReader {
     return true;
   }
 
+  // "10:00:00", "9:00:00"
   bool Clock() {
-    if (Digits(at_) < 1 || Digits(at_) > 2) {
+    if (!IsDigit(Peek())) {
       return false;
     }
-    const std::size_t hours = Digits(at_);
-    if (Peek(hours) != ':' || Digits(at_ + hours + 1) != 2 || Peek(hours + 3) != ':' ||
-        Digits(at_ + hours + 4) != 2) {
+    const std::size_t hours = IsDigit(Peek(1)) ? 2 : 1;
+    const auto two = [this](std::size_t ahead) {
+      return IsDigit(Peek(ahead)) && IsDigit(Peek(ahead + 1));
+    };
+    if (Peek(hours) != ':' || !two(hours + 1) || Peek(hours + 3) != ':' || !two(hours + 4) ||
+        IsDigit(Peek(hours + 6))) {
       return false;
     }
     at_ += hours + 6;
@@ -313,7 +319,7 @@ class HeaderReader {
 
   // A word that is no tag and no message: what follows has to go on like a header.
   void Host() {
-    const std::size_t end = std::min(line_.find(' ', at_), line_.size());
+    const std::size_t end = FindByte<' '>(line_, at_);
     const std::string_view word = line_.substr(at_, end - at_);
     const bool name = !word.empty() && kNoHost.FindIn(word) == word.size();
     if (!name || end == line_.size() || (word.ends_with(':') && IsLetter(word[0]) && !IsV6(word))) {
@@ -336,10 +342,10 @@ class HeaderReader {
   // "kernel:", "RT_FLOW:", "ulogd[812]:", "filterlog[1]:"; in a line without one nothing is taken.
   void Tag() {
     std::size_t size = 0;
-    while (IsLetter(Peek(size)) ||
-           (size != 0 && (IsDigit(Peek(size)) || Peek(size) == '_' || Peek(size) == '-' ||
-                          Peek(size) == '/' || Peek(size) == '.'))) {
-      ++size;
+    if (IsLetter(Peek())) {
+      while (at_ + size < line_.size() && kInTag.contains(line_[at_ + size])) {
+        ++size;
+      }
     }
     std::size_t end = size;
     if (size != 0 && Peek(end) == '[') {
