@@ -76,6 +76,31 @@ class PairScanner {
   std::size_t at_;
 };
 
+// False: the value is not what the program says, and `result` why. `never_last`: where the line, of
+// `size` bytes, ends with it, it was cut.
+bool MatchValue(const Program& program, const Pair& pair, bool never_last, std::size_t size,
+                Values* values, MatchResult* result) {
+  if (program.single && !pair.cut && !never_last) {
+    const FieldScan scan = ScanField(program, program.ops[0], pair.value, 0, values);
+    if (scan.refusal == Refusal::kNone && scan.end == pair.value.size()) {
+      return true;
+    }
+  }
+  const MatchResult one = MatchProgram(program, pair.value, values);
+  const bool at_end = pair.value_at + pair.value.size() == size;
+  const bool cut = pair.cut || (never_last && at_end);
+  if (!cut && one.matched && one.reached == pair.value.size()) {
+    return true;
+  }
+  result->reached = pair.value_at + one.reached;
+  if (cut || (at_end && one.refusal == Refusal::kTruncated)) {
+    result->refusal = Refusal::kTruncated;
+  } else {
+    result->refusal = one.matched ? Refusal::kForm : one.inside;
+  }
+  return false;
+}
+
 }  // namespace
 
 void PairsPlan::Add(std::string_view key, std::vector<Program> programs, Wish wish) {
@@ -129,22 +154,7 @@ MatchResult PairsPlan::Match(std::string_view text, std::size_t from, Values* va
         !(key->wish.never_last && pair.value_at >= text.size())) {
       continue;
     }
-    if (program.single && !pair.cut && !key->wish.never_last) {
-      const FieldScan scan = ScanField(program, program.ops[0], pair.value, 0, values);
-      if (scan.refusal == Refusal::kNone && scan.end == pair.value.size()) {
-        continue;
-      }
-    }
-    const MatchResult one = MatchProgram(program, pair.value, values);
-    pair.cut =
-        pair.cut || (key->wish.never_last && pair.value_at + pair.value.size() == text.size());
-    if (pair.cut || !one.matched || one.reached != pair.value.size()) {
-      result.reached = pair.value_at + one.reached;
-      const bool at_end = pair.value_at + pair.value.size() == text.size();
-      result.refusal = pair.cut || (at_end && one.refusal == Refusal::kTruncated)
-                           ? Refusal::kTruncated
-                       : one.matched ? Refusal::kForm
-                                     : one.inside;
+    if (!MatchValue(program, pair, key->wish.never_last, text.size(), values, &result)) {
       return result;
     }
   }

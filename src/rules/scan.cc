@@ -63,6 +63,11 @@ struct Groups {
     group[count++] = static_cast<std::uint16_t>(value);
     return true;
   }
+  // An IPv4 address is the last two groups.
+  bool Add(const Ip& v4) {
+    return Add(static_cast<std::uint32_t>(v4.octets[12] << 8 | v4.octets[13])) &&
+           Add(static_cast<std::uint32_t>(v4.octets[14] << 8 | v4.octets[15]));
+  }
   bool Finish(Ip* ip) const {
     if (gap == 9 ? count != 8 : count > 7) {
       return false;
@@ -95,9 +100,21 @@ std::size_t ScanGroup(std::string_view text, std::size_t at, std::uint32_t* valu
   return digits;
 }
 
+// The zone index ("%eth0") that may follow an address is dropped.
+std::size_t BehindZone(std::string_view text, std::size_t at) {
+  if (at == text.size() || text[at] != '%') {
+    return at;
+  }
+  const std::size_t zone = NameSize(text.substr(at + 1));
+  return zone == 0 ? at : at + zone + 1;
+}
+
 std::size_t ScanPlainIp(std::string_view text, Ip* ip) {
   const std::size_t size = ScanIpv4(text, ip);
-  return size != 0 ? size : ScanIpv6(text, ip);
+  if (size != 0 || text.empty() || (text[0] != ':' && HexValue(text[0]) < 0)) {
+    return size;
+  }
+  return ScanIpv6(text, ip);
 }
 
 // The first digits of a number, at most eight, without a branch per digit; 0 where fewer than eight
@@ -223,9 +240,6 @@ std::size_t ScanIpv4(std::string_view text, Ip* ip) {
 }
 
 std::size_t ScanIpv6(std::string_view text, Ip* ip) {
-  if (text.empty() || (text[0] != ':' && HexValue(text[0]) < 0)) {
-    return 0;
-  }
   Groups groups;
   std::size_t at = 0;
   if (text.starts_with("::")) {
@@ -238,15 +252,14 @@ std::size_t ScanIpv6(std::string_view text, Ip* ip) {
     if (digits == 0) {
       break;
     }
-    Ip v4;
     if (digits <= 3 && at + digits < text.size() && text[at + digits] == '.') {
+      Ip v4;
       const std::size_t size = ScanIpv4(text.substr(at), &v4);
+      if (size != 0 && !groups.Add(v4)) {
+        return 0;
+      }
+      at += size;
       if (size != 0) {
-        if (!groups.Add(static_cast<std::uint32_t>(v4.octets[12] << 8 | v4.octets[13])) ||
-            !groups.Add(static_cast<std::uint32_t>(v4.octets[14] << 8 | v4.octets[15]))) {
-          return 0;
-        }
-        at += size;
         break;
       }
     }
@@ -271,11 +284,7 @@ std::size_t ScanIpv6(std::string_view text, Ip* ip) {
   if (!groups.Finish(ip)) {
     return 0;
   }
-  if (at < text.size() && text[at] == '%') {
-    const std::size_t zone = NameSize(text.substr(at + 1));
-    at += zone == 0 ? 0 : zone + 1;
-  }
-  return at;
+  return BehindZone(text, at);
 }
 
 std::size_t ScanIp(std::string_view text, Ip* ip) {
