@@ -11,7 +11,7 @@ namespace mimi {
 namespace {
 
 RedisClusterLab& Lab() {
-  static RedisClusterLab lab;
+  static RedisClusterLab lab(2000);
   return lab;
 }
 

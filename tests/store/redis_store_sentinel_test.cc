@@ -13,7 +13,7 @@ namespace mimi {
 namespace {
 
 RedisSentinelLab& Lab() {
-  static RedisSentinelLab lab;
+  static RedisSentinelLab lab(1500);
   return lab;
 }
 

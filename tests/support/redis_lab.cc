@@ -187,7 +187,7 @@ void RedisLab::UntilReplaced(std::string_view key, const RedisNode& old) {
 
 // ---- Sentinel.
 
-RedisSentinelLab::RedisSentinelLab()
+RedisSentinelLab::RedisSentinelLab(int down_after)
     : RedisLab(3, {"--save", "", "--repl-diskless-sync-delay", "0"}) {
   for (std::size_t i = 1; i < nodes_.size(); ++i) {
     nodes_[i]->Ask("REPLICAOF 127.0.0.1 " + std::to_string(nodes_[0]->port()));
@@ -202,7 +202,7 @@ RedisSentinelLab::RedisSentinelLab()
     std::filesystem::create_directory(directory);
     const std::string file = directory + "/sentinel.conf";
     std::ofstream(file) << "sentinel monitor mimi 127.0.0.1 " << nodes_[0]->port() << " 2\n"
-                        << "sentinel down-after-milliseconds mimi 500\n"
+                        << "sentinel down-after-milliseconds mimi " << down_after << "\n"
                         << "sentinel failover-timeout mimi 2000\n"
                         << "sentinel parallel-syncs mimi 2\n";
     sentinels_.push_back(
@@ -242,13 +242,13 @@ RedisNode* RedisSentinelLab::Master(std::string_view) {
 }
 
 void RedisSentinelLab::Revive() {
-  const RedisNode* const master = Master("");
   for (const auto& node : nodes_) {
     if (!node->running()) {
-      node->Start({"--replicaof", "127.0.0.1", std::to_string(master->port())});
+      node->Start({"--replicaof", "127.0.0.1", std::to_string(Master("")->port())});
     }
   }
   Until("two replicas in step, known to all sentinels", [&] {
+    const RedisNode* const master = Master("");  // on a busy machine another may follow at once
     for (const auto& node : nodes_) {
       if (node.get() != master && !node->Says("INFO replication", "master_link_status:up")) {
         return false;
@@ -265,10 +265,10 @@ void RedisSentinelLab::Revive() {
 
 // ---- Cluster.
 
-RedisClusterLab::RedisClusterLab()
+RedisClusterLab::RedisClusterLab(int node_timeout)
     : RedisLab(6, {"--save", "", "--repl-diskless-sync-delay", "0", "--cluster-enabled", "yes",
-                   "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no",
-                   "--cluster-migration-barrier", "5"}) {
+                   "--cluster-node-timeout", std::to_string(node_timeout),
+                   "--cluster-require-full-coverage", "no", "--cluster-migration-barrier", "5"}) {
   std::string command = "redis-cli --cluster create";
   for (const auto& node : nodes_) {
     command += " " + node->address();

@@ -89,7 +89,8 @@ class RedisLab {
 
 class RedisSentinelLab final : public RedisLab {
  public:
-  RedisSentinelLab();
+  /// Sentinel's down-after-milliseconds. A machine that is busy for so long sees masters die that live.
+  explicit RedisSentinelLab(int down_after = 500);
   std::string url() const override;
   RedisNode* Master(std::string_view key) override;
   void Revive() override;
@@ -101,7 +102,8 @@ class RedisSentinelLab final : public RedisLab {
 
 class RedisClusterLab final : public RedisLab {
  public:
-  RedisClusterLab();
+  /// cluster-node-timeout, in milliseconds; the same is true of it.
+  explicit RedisClusterLab(int node_timeout = 1000);
   std::string url() const override;
   RedisNode* Master(std::string_view key) override;
   void Revive() override;
