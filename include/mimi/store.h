@@ -28,7 +28,8 @@
 ///   counter, `floor`, and every term in any stored row, and returns it with the head position. A
 ///   batch's term must have been handed out. State tables: after an *exclusive* claim only its own
 ///   term may write: an older one is Aborted, in the same atomic step in which the batch would have
-///   been stored. After a *shared* claim, all terms handed out may write and row versions decide.
+///   been stored. After a *shared* claim, all terms handed out may write and row versions decide. Once
+///   a writer (origin) has written a table under a term, its own older terms are Aborted there.
 ///   The control table (name "mimi.pair", control.h) is open to every term handed out, at any time.
 /// - **Versions.** A record whose version is not newer than the row's (or its tombstone's) changes
 ///   nothing, but a batch is kept in the feed whole. Batches of one (table, origin, term) continue

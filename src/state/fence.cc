@@ -5,6 +5,14 @@
 #include "src/base/status.h"
 
 namespace mimi {
+namespace {
+
+bool IsControl(TableId table) {
+  static const TableId kControlTable = TableIdOf(kControlTableName);
+  return table == kControlTable;
+}
+
+}  // namespace
 
 absl::StatusOr<Fence::Claim> Fence::Propose(const ClaimRequest& request,
                                             std::uint64_t highest_stored) const {
@@ -38,12 +46,12 @@ const Fence::Claim* Fence::Find(std::uint64_t term) const {
 }
 
 absl::Status Fence::Check(TableId table, std::uint64_t term) const {
-  static const TableId kControlTable = TableIdOf(kControlTableName);
   const bool exclusive = newest_.term != 0 && newest_.mode == ClaimMode::kExclusive;
   if (exclusive && term == newest_.term) {  // nearly always
     return absl::OkStatus();
   }
-  if (table != kControlTable && exclusive && term < newest_.term) {
+  const bool control = IsControl(table);
+  if (!control && exclusive && term < newest_.term) {
     return Error(absl::StatusCode::kAborted, "term {} is fenced: term {} was claimed", term,
                  newest_.term);
   }
@@ -52,7 +60,7 @@ absl::Status Fence::Check(TableId table, std::uint64_t term) const {
     return Error(absl::StatusCode::kFailedPrecondition,
                  "term {} was never handed out; the highest is {}", term, counter_);
   }
-  if (table != kControlTable && claim->mode == ClaimMode::kControl) {
+  if (!control && claim->mode == ClaimMode::kControl) {
     return Error(absl::StatusCode::kFailedPrecondition, "term {} is for the control table only",
                  term);
   }
@@ -60,7 +68,14 @@ absl::Status Fence::Check(TableId table, std::uint64_t term) const {
 }
 
 absl::StatusOr<bool> Continuity::Check(const BatchView& batch) const {
-  const auto found = next_.find({batch.table(), batch.origin(), batch.term()});
+  const Key key(batch.table(), batch.origin(), batch.term());
+  const auto newer = next_.upper_bound(key);
+  if (newer != next_.end() && std::get<0>(newer->first) == batch.table() &&
+      std::get<1>(newer->first) == batch.origin() && !IsControl(batch.table())) {
+    return Error(absl::StatusCode::kAborted, "term {} is fenced: its writer has written under {}",
+                 batch.term(), std::get<2>(newer->first));
+  }
+  const auto found = next_.find(key);
   const std::uint64_t first = batch.first_sequence();
   if (found == next_.end() || first == found->second) {
     return true;
@@ -89,6 +104,14 @@ void Continuity::Restore(const Entry& entry) {
   if (static_cast<std::size_t>(std::distance(first, last)) > kTermsKept) {
     next_.erase(first);
   }
+}
+
+absl::StatusOr<bool> Admit(const Fence& fence, const Continuity& continuity,
+                           const BatchView& batch) {
+  if (absl::Status may_write = fence.Check(batch); !may_write.ok()) {
+    return may_write;
+  }
+  return continuity.Check(batch);
 }
 
 std::vector<Continuity::Entry> Continuity::Entries() const {

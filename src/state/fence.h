@@ -1,15 +1,15 @@
 #ifndef MIMI_SRC_STATE_FENCE_H_
 #define MIMI_SRC_STATE_FENCE_H_
 
-// The rules of store.h that need no storage: who may write (Fence), and which
-// batch follows which (Continuity).
+// The rules of store.h that need no storage: who may write (Fence), and which batch follows which
+// (Continuity).
 //
-// Every store of ours applies them in the step in which it stores a batch,
-// under whatever makes that step atomic:
+// Every store of ours applies them in the step in which it stores a batch, under whatever makes that
+// step atomic:
 //
-//     if (absl::Status fenced = fence.Check(batch); !fenced.ok()) return
-//     fenced; absl::StatusOr<bool> is_new = continuity.Check(batch);     //
-//     false: stored already … store it … continuity.Note(batch);
+//     absl::StatusOr<bool> is_new = Admit(fence, continuity, batch);
+//     … false: stored already; true: store it, and …
+//     continuity.Note(batch);
 //
 // Threads: one at a time. Lifetime: values.
 
@@ -75,9 +75,10 @@ class Fence {
 class Continuity {
  public:
   /// true: the batch is the next one of its (table, origin, term), or the
-  /// first. false: it was stored before. Errors: FailedPrecondition (records
-  /// between are missing, or it overlaps what is stored: sealed batches never
-  /// change).
+  /// first. false: it was stored before. Errors: Aborted (its writer has written the table under a
+  /// newer term: what is still on its way comes too late; not of the control table),
+  /// FailedPrecondition (records between are missing, or it overlaps what is stored: sealed batches
+  /// never change).
   absl::StatusOr<bool> Check(const BatchView& batch) const;
   void Note(const BatchView& batch);
 
@@ -92,14 +93,16 @@ class Continuity {
   void Restore(const Entry& entry);
 
  private:
-  /// Of each (table, origin) the newest terms are enough: every start of a
-  /// writer claims a new one. An older one's batch counts as a first, and its
-  /// records as what they are: stale.
+  /// Of each (table, origin) the newest terms are enough: every start of a writer claims a new one.
   static constexpr std::size_t kTermsKept = 16;
 
   using Key = std::tuple<TableId, Origin, std::uint64_t>;
   std::map<Key, std::uint64_t> next_;
 };
+
+/// Continuity's answer, if the fence lets the batch pass; its errors are those of both.
+absl::StatusOr<bool> Admit(const Fence& fence, const Continuity& continuity,
+                           const BatchView& batch);
 
 }  // namespace mimi
 

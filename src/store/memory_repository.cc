@@ -86,12 +86,9 @@ absl::StatusOr<Position> MemoryRepository::Apply(const BatchView& batch) {
   if (absl::Status status = CheckShape(batch, *rows); !status.ok()) {
     return status;
   }
-  if (absl::Status status = fence_.Check(batch); !status.ok()) {
-    fenced_ += status.code() == absl::StatusCode::kAborted ? 1U : 0U;
-    return status;
-  }
-  const absl::StatusOr<bool> is_new = continuity_.Check(batch);
+  const absl::StatusOr<bool> is_new = Admit(fence_, continuity_, batch);
   if (!is_new.ok()) {
+    fenced_ += absl::IsAborted(is_new.status()) ? 1U : 0U;
     return is_new.status();
   }
   if (!*is_new) {

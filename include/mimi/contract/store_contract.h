@@ -47,6 +47,8 @@
                            ExclusiveClaimsFence, __VA_ARGS__)                                     \
   MIMI_STORE_CONTRACT_CASE(title, "after a shared claim all write and versions decide",           \
                            SharedClaimsLetVersionsDecide, __VA_ARGS__)                            \
+  MIMI_STORE_CONTRACT_CASE(title, "a writer is done with its older terms",                        \
+                           AWriterIsDoneWithItsOlderTerms, __VA_ARGS__)                           \
   MIMI_STORE_CONTRACT_CASE(title, "a control claim writes the control table and fences nobody",   \
                            ControlTermsWriteTheControlTableOnly, __VA_ARGS__)                     \
   MIMI_STORE_CONTRACT_CASE(title, "a lease is held by one owner until it ends",                   \

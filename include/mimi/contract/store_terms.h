@@ -143,6 +143,25 @@ inline void SharedClaimsLetVersionsDecide(const StoreFactory& factory) {
   CHECK(b.store->state().mode == ClaimMode::kShared);
 }
 
+inline void AWriterIsDoneWithItsOlderTerms(const StoreFactory& factory) {
+  Bench bench(factory);
+  const StateSchema schema = WordSchema(1);
+  Node before(bench, schema, "a", ClaimMode::kShared);
+  Node other(bench, schema, "b", ClaimMode::kShared);
+  Node again(bench, schema, "a", ClaimMode::kShared);
+  Writer old_writer(schema, before.origin, before.claim.term);
+  Writer from_b(schema, other.origin, other.claim.term);
+  Writer new_writer(schema, again.origin, again.claim.term);
+  REQUIRE(bench.Apply(*before.store, old_writer.Put({1, 10}).Seal()).ok());
+  REQUIRE(bench.Apply(*again.store, new_writer.Put({2, 20}).Seal()).ok());
+  CHECK_MESSAGE(
+      bench.Apply(*before.store, old_writer.Put({3, 30}).Seal()).code() == StatusCode::kAborted,
+      "what is still on its way under the older term comes too late");
+  CHECK(bench.Lookup(*again.store, schema.table(), {3}).status().code() == StatusCode::kNotFound);
+  CHECK(before.store->state().fenced >= 1);
+  CHECK(bench.Apply(*other.store, from_b.Put({4, 40}).Seal()).ok());
+}
+
 inline void ControlTermsWriteTheControlTableOnly(const StoreFactory& factory) {
   Bench bench(factory);
   const StateSchema schema = WordSchema(1);

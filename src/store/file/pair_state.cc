@@ -61,11 +61,9 @@ absl::StatusOr<bool> PairState::Admit(const BatchView& batch) {
   if (absl::Status fits = CheckFits(batch); !fits.ok()) {
     return fits;
   }
-  if (absl::Status may_write = fence_.Check(batch); !may_write.ok()) {
-    fenced_ += may_write.code() == absl::StatusCode::kAborted ? 1U : 0U;
-    return may_write;
-  }
-  return continuity_.Check(batch);
+  absl::StatusOr<bool> is_new = mimi::Admit(fence_, continuity_, batch);
+  fenced_ += absl::IsAborted(is_new.status()) ? 1U : 0U;
+  return is_new;
 }
 
 void PairState::Reset() {

@@ -49,6 +49,8 @@ local kept = {string.format('%.0f %.0f', term, first + count)}
 for t, n in string.gmatch(redis.call('HGET', KEYS[4], ARGV[2]) or '', '(%d+) (%d+)') do
   if tonumber(t) == term then
     known = tonumber(n)
+  elseif ARGV[6] == '0' and tonumber(t) > term then
+    return {'fenced', t}
   elseif #kept < 16 then
     kept[#kept + 1] = t .. ' ' .. n
   end
