@@ -226,6 +226,14 @@ void BoxSinks::Retell(TableId table, std::span<const std::byte> key) {
   }
 }
 
+void BoxSinks::WishAudit(TableId table) {
+  for (const auto& replica : replicas_) {
+    if (replica->schema().table() == table) {
+      replica->WishAudit();
+    }
+  }
+}
+
 void BoxSinks::Audit(Engine::AuditCallback done) {
   struct Sum {
     AuditResult result;

@@ -55,6 +55,8 @@ class BoxSinks {
   void Audit(Engine::AuditCallback done);
   /// What the box held back for itself about this key, its sink is to be told now.
   void Retell(TableId table, std::span<const std::byte> key);
+  /// The table's data plane may hold what the store does not know.
+  void WishAudit(TableId table);
   const std::vector<std::unique_ptr<Replica>>& replicas() const { return replicas_; }
 
   /// This part's row of the control table, but for `beat`.

@@ -240,6 +240,11 @@ absl::Status EngineImpl::MakePipeline(Side side) {
     options.wake = [this] {
       Wake();
     };
+    options.on_lost_unwritten = [this, side, table = schema.table()] {
+      if (const auto& sinks = sinks_[IndexOf(side)]; sinks != nullptr) {
+        sinks->WishAudit(table);
+      }
+    };
     absl::StatusOr<std::unique_ptr<Source>> source =
         Source::New(schema, std::move(options), *options_.store, loop_);
     if (source.ok()) {

@@ -157,6 +157,7 @@ class Replica final : public FeedSubscriber {
   const StateSchema& schema() const { return schema_; }
   Minion* minion() { return minion_; }
 
+  void WishAudit() { audit_wanted_ = true; }
   /// True once after the minion may hold rows that are in no table any more: an audit with repair
   /// is wanted.
   bool TakeAuditWish();

@@ -209,6 +209,9 @@ void Source::Tick(MonotonicTime now) {
         fmt::format("{}: {} more lost, {} in all; a resync follows if the source can be walked",
                     schema_.name(), lost_now - reported_lost_, lost_now));
     reported_lost_ = lost_now;
+    if (pump_->stats().term == 0 && options_.on_lost_unwritten) {
+      options_.on_lost_unwritten();
+    }
   }
 }
 
