@@ -126,7 +126,8 @@ void World::PlanFaults() {
 void World::OneFault() {
   Node& node = nodes_[Dice(nodes_.size())];
   const Side side = Dice(2) == 0 ? Side::kPrimary : Side::kMinion;
-  switch (Dice(11)) {
+  // Where the network steers, a cut uplink is what moves traffic.
+  switch (passive_ && Dice(2) == 0 ? 9 : Dice(11)) {
     case 0:
     case 1:
       CrashBox(side, Dice(2) == 0);
@@ -183,14 +184,18 @@ void World::OneFault() {
 // Where the network steers, traffic leaves a box that lost its uplink, and what the box has yet to
 // say of it waits.
 void World::CutUplink(Node& node) {
-  SetLink(node, false);
+  if (node.sim_store != nullptr) {
+    Trace(node.name + ": what it sends is late, and nothing answers");
+    node.sim_store->set_slow();
+  }
+  At(Milliseconds(5, 60), [this, &node] { SetLink(node, false); });
   At(Milliseconds(1, 30), [this, to = OtherSide(*node.side)] {
     if (box(to).up) {
       Trace("the network sends the traffic to the " + Name(to));
       traffic_ = to;
     }
   });
-  At(Milliseconds(50, 600), [this, &node] { SetLink(node, true); });
+  At(Milliseconds(70, 1500), [this, &node] { SetLink(node, true); });
   At(Milliseconds(700, 1500), [this, back = *node.side] {
     if (box(back).up) {
       Trace("the network sends the traffic back to the " + Name(back));
@@ -289,6 +294,7 @@ void World::ReplaceRepository() {
   spy_cursor_ = *spy_->Watch({}, [] {});
   fence_ = 0;
   writers_.clear();
+  newest_.clear();
 }
 
 void World::AskForMove(Side to) {

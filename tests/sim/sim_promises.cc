@@ -1,5 +1,6 @@
 // The promises (DESIGN §1), each as something that can be seen to be broken.
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <set>
@@ -125,6 +126,32 @@ void World::WatchFeed() {
   fence_ = state.term;
 }
 
+// A row's older version never replaces a newer one (record.h), and an erase is a version too: what
+// comes late must not bring a row back.
+void World::OnStored(const BatchView& batch) {
+  // These two store batches under other versions than they came with.
+  const bool resealed = options_.bug == Bug::kFenceOff || options_.bug == Bug::kLossHidden;
+  if (batch.table() != FlowSchema().table() || resealed) {
+    return;
+  }
+  bool late = false;
+  for (const RecordView record : batch) {
+    Version& newest = newest_[LoadLe<std::uint32_t>(record.key.data())];
+    late = late || record.version < newest;
+    newest = std::max(newest, record.version);
+  }
+  if (!late) {
+    return;
+  }
+  for (const auto& [id, row] : Stored()) {
+    if (row.version < newest_[id]) {
+      Break("versions: flow " + std::to_string(id) + " is stored with term " +
+            std::to_string(row.version.term) + ", sequence " +
+            std::to_string(row.version.sequence) + ", after a newer write of it");
+    }
+  }
+}
+
 // Promise 7, and that one manager acts.
 void World::CheckStatus() {
   int acting = 0;
@@ -197,7 +224,7 @@ std::map<std::uint32_t, World::StoredRow> World::Stored() {
     for (const RecordView record : **batch) {
       if (record.op == Op::kPut) {  // tombstones come as erases
         stored[LoadLe<std::uint32_t>(record.key.data())] = {
-            LoadLe<std::uint64_t>(record.row.data() + 4), record.origin};
+            LoadLe<std::uint64_t>(record.row.data() + 4), record.origin, record.version};
       }
     }
   }
@@ -219,7 +246,9 @@ bool World::Converged(std::string* why) {
     for (const auto& [id, flow] : truth_) {
       const auto held = flows.find(id);
       if (held == flows.end() || held->second.stamp != flow.stamp) {
-        *why = "promise 2 (no silent loss): flow " + std::to_string(id) + " is not " + where;
+        *why = "promise 2 (no silent loss): flow " + std::to_string(id) + " with stamp " +
+               std::to_string(flow.stamp) + " is not " + where +
+               (held == flows.end() ? "" : "; stamp " + std::to_string(held->second.stamp) + " is");
         return false;
       }
     }

@@ -159,6 +159,10 @@ SimStore::Wake SimStore::Remember(std::function<void()> wake) {
 }
 
 absl::StatusOr<Position> SimStore::Apply(const BatchView& batch) {
+  if (slow_) {
+    late_(batch);
+    return absl::UnavailableError("sim: no answer");
+  }
   absl::StatusOr<Position> applied = ApplyBuggy(batch);
   if (applied.ok()) {
     stored_(batch);

@@ -35,17 +35,24 @@ enum class Bug {
 
 class SimStore final : public StateStore {
  public:
-  /// Told of each batch that was stored.
-  using Stored = std::function<void(const BatchView& batch)>;
-  SimStore(std::shared_ptr<MemoryRepository> repository, Loop& loop, Bug bug, Stored stored)
-      : loop_(loop), bug_(bug), stored_(std::move(stored)) {
+  /// Told of each batch that was stored, or that is late.
+  using Told = std::function<void(const BatchView& batch)>;
+  SimStore(std::shared_ptr<MemoryRepository> repository, Loop& loop, Bug bug, Told stored,
+           Told late)
+      : loop_(loop), bug_(bug), stored_(std::move(stored)), late_(std::move(late)) {
     MoveTo(std::move(repository));
   }
 
   /// Cursors find out by themselves: they are woken.
   void MoveTo(std::shared_ptr<MemoryRepository> repository);
   /// Off: leases cannot be had either (all else goes through a FaultStore).
-  void set_link(bool up) { link_up_ = up; }
+  void set_link(bool up) {
+    link_up_ = up;
+    slow_ = false;
+  }
+  /// On, until the link is set: what is sent is not answered, and whoever is told has it stored
+  /// later.
+  void set_slow() { slow_ = true; }
 
   absl::StatusOr<Position> Apply(const BatchView& batch) override;
   Position confirmed() const override { return behind_->confirmed(); }
@@ -86,8 +93,10 @@ class SimStore final : public StateStore {
 
   Loop& loop_;
   Bug bug_;
-  Stored stored_;
+  Told stored_;
+  Told late_;
   bool link_up_ = true;
+  bool slow_ = false;
   std::uint64_t generation_ = 0;
   std::uint64_t batches_ = 0;
   std::map<std::uint64_t, std::uint64_t> shift_;  // by term: sequences that were made to disappear

@@ -99,8 +99,13 @@ void World::At(Duration after, std::function<void()> event) {
 
 void World::StartNode(Node& node) {
   node.loop = std::make_unique<VirtualLoop>(clock_);
-  node.sim_store = std::make_unique<SimStore>(repository_, *node.loop, options_.bug,
-                                              [this](const BatchView& b) { RepeatLater(b); });
+  node.sim_store = std::make_unique<SimStore>(
+      repository_, *node.loop, options_.bug,
+      [this](const BatchView& batch) {
+        OnStored(batch);
+        RepeatLater(batch);
+      },
+      [this](const BatchView& batch) { StoreLater(batch, Milliseconds(300, 1500)); });
   node.store = std::make_unique<FaultStore>(
       *node.sim_store, *node.loop, random_(),
       healing_ ? Faults{}
@@ -150,13 +155,17 @@ void World::StartNode(Node& node) {
 
 // The network may bring a batch again, long after its writer has gone on.
 void World::RepeatLater(const BatchView& batch) {
-  if (!repeats_ || healing_ || batch.empty() || Dice(20) != 0) {
-    return;
+  if (repeats_ && !healing_ && !batch.empty() && Dice(20) == 0) {
+    StoreLater(batch, Milliseconds(1, 300));
   }
+}
+
+void World::StoreLater(const BatchView& batch, Duration after) {
   std::vector<std::byte> bytes(batch.bytes().begin(), batch.bytes().end());
-  At(Milliseconds(1, 300), [this, bytes = std::move(bytes), to = repository_] {
-    if (to == repository_) {
-      (void)spy_->Apply(*BatchView::Parse(bytes));
+  At(after, [this, bytes = std::move(bytes), to = repository_] {
+    const BatchView late = *BatchView::Parse(bytes);
+    if (to == repository_ && spy_->Apply(late).ok()) {
+      OnStored(late);
     }
   });
 }

@@ -71,6 +71,7 @@ class World {
   struct StoredRow {
     std::uint64_t stamp = 0;
     Origin origin = 0;
+    Version version;
   };
   void StartNode(Node& node);
   void StopNode(Node& node);
@@ -80,6 +81,7 @@ class World {
   bool frozen(const Node& node) const { return clock_.now() < node.frozen_until; }
   std::shared_ptr<MemoryRepository> NewRepository() const;
   void RepeatLater(const BatchView& batch);
+  void StoreLater(const BatchView& batch, Duration after);
   std::map<std::uint32_t, StoredRow> Stored();
   Node& agent(Side side) { return nodes_[side == Side::kPrimary ? 0 : 1]; }
   SimBox& box(Side side) { return boxes_[side == Side::kPrimary ? 0 : 1]; }
@@ -113,6 +115,7 @@ class World {
   void OnRedirect(Side to);
   void OnBroken(std::uint32_t id, const Truth& flow);
   void WatchFeed();
+  void OnStored(const BatchView& batch);
   void CheckStatus();
   void CheckMemory();
   bool Converged(std::string* why);
@@ -154,6 +157,7 @@ class World {
   std::unique_ptr<Cursor> spy_cursor_;
   std::uint64_t fence_ = 0;
   std::map<std::uint64_t, Origin> writers_;  // of terms
+  std::map<std::uint32_t, Version> newest_;  // of each flow: what the repository accepted
 };
 
 /// The steering of all managers: one network.
