@@ -8,14 +8,19 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
+#include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -25,6 +30,7 @@
 #include <vector>
 
 #include "mimi/builtin/conntrack_driver.h"
+#include "mimi/builtin/file_store.h"
 #include "mimi/builtin/memory_store.h"
 #include "mimi/builtin/netfilter_minion.h"
 #include "mimi/engine.h"
@@ -109,34 +115,39 @@ struct Box {
   std::unique_ptr<Engine> engine;
 };
 
+/// Where the minion of B runs, and what is between the two.
+enum class Minions : std::uint8_t {
+  kNone,
+  kHere,   ///< in this process, over a memory store
+  kChild,  ///< in a process of its own, over a file store
+};
+
 class Pair {
  public:
-  Pair(const Net& net, bool with_minion, ConntrackLatency latency) {
+  Pair(const Net& net, Minions minion, ConntrackLatency latency) : minion_(minion) {
+    std::filesystem::create_directory(directory_);
+    if (minion_ == Minions::kChild) {
+      Fork(net);
+    }
     a_.driver =
         *NewConntrackDriver({.network_namespace = net.a.path(), .latency = latency}, *loop_);
-    a_.store = *NewMemoryStore({.repository = repository_}, *loop_);
+    MakeStore(&a_);
     EngineOptions options;
     options.store = a_.store.get();
     options.primary.drivers = {a_.driver.get()};
     a_.engine = *NewEngine(std::move(options), *loop_);
     Check(a_.engine->Start());
-    if (with_minion) {
-      directory_ = "/tmp/mimi-bench-" + std::to_string(getpid());
-      b_.minion = *NewNetfilterMinion(
-          {.network_namespace = net.b.path(), .state_directory = directory_}, *loop_);
-      b_.store = *NewMemoryStore({.repository = repository_}, *loop_);
-      EngineOptions minion;
-      minion.store = b_.store.get();
-      minion.minion.minions = {b_.minion.get()};
-      b_.engine = *NewEngine(std::move(minion), *loop_);
-      Check(b_.engine->Start());
+    if (minion_ == Minions::kHere) {
+      MakeMinion(net);
     }
     RunFor(std::chrono::seconds(2));  // loads, the first resync and the first audit are over
   }
   ~Pair() {
-    if (!directory_.empty()) {
-      (void)std::system(("rm -r " + directory_).c_str());
+    if (child_ > 0) {
+      kill(child_, SIGKILL);
+      waitpid(child_, nullptr, 0);
     }
+    std::filesystem::remove_all(directory_);
   }
   void RunFor(Duration duration) {
     loop_->At(loop_->now() + duration, [this] { loop_->Stop(); });
@@ -158,10 +169,45 @@ class Pair {
   std::uint64_t held() const { return b_.minion->state().rows; }
 
  private:
+  void MakeStore(Box* box) {
+    if (minion_ == Minions::kChild) {
+      box->store = *NewFileStore({.path = directory_ + "/store"}, *loop_);
+    } else {
+      box->store = *NewMemoryStore({.repository = repository_}, *loop_);
+    }
+  }
+  void MakeMinion(const Net& net) {
+    b_.minion = *NewNetfilterMinion(
+        {.network_namespace = net.b.path(), .state_directory = directory_ + "/minion"}, *loop_);
+    MakeStore(&b_);
+    EngineOptions options;
+    options.store = b_.store.get();
+    options.minion.minions = {b_.minion.get()};
+    b_.engine = *NewEngine(std::move(options), *loop_);
+    Check(b_.engine->Start());
+  }
+  void Fork(const Net& net) {
+    const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+    sched_param priority = {};
+    sched_getparam(0, &priority);
+    child_ = fork();
+    if (child_ != 0) {
+      return;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sched_setscheduler(0, policy, &priority);  // as the parent, also after `chrt --reset-on-fork`
+    loop_ = *NewEpollLoop();                   // the parent's epoll set is its own
+    MakeMinion(net);
+    loop_->Run();
+    _exit(0);
+  }
+
+  Minions minion_;
+  pid_t child_ = 0;
   std::unique_ptr<Loop> loop_ = *NewEpollLoop();
   std::shared_ptr<MemoryRepository> repository_ = NewMemoryRepository({}, *loop_);
+  std::string directory_ = "/tmp/mimi-bench-" + std::to_string(getpid());
   Box a_, b_;
-  std::string directory_;
 };
 
 // UDP questions from ever new ports, each answered at once. Notes when the answer was sent.

@@ -14,7 +14,7 @@
 // minion.idle_cpu, _rss            driver and minion, following 100,000 flows of which none
 //                                  changes: % of a core, and the memory of the whole process
 // netfilter.inject_kps, update_kps entries from batches into B's kernel, per second of wall time
-// `.low`: with latency = low.
+// `.low`: with latency = low. `.file`: A and B in two processes, over a file store.
 
 #include <algorithm>
 #include <cstdio>
@@ -29,14 +29,15 @@
 namespace mimi::bench {
 namespace {
 
-void DriverAndLag(Bench& bench, ConntrackLatency latency) {
+constexpr double kRate = 10'000;
+
+void DriverCost(Bench& bench, ConntrackLatency latency) {
   const std::string suffix = latency == ConntrackLatency::kLow ? ".low" : "";
   const std::size_t flows = bench.Scale(30'000);
-  constexpr double kRate = 10'000;
   if (bench.Wants("conntrack.driver_us_per_entry" + suffix)) {
     bench.Run("conntrack.driver_us_per_entry" + suffix, "us", [&] {
       Net net;
-      Pair pair(net, false, latency);
+      Pair pair(net, Minions::kNone, latency);
       UdpLoad load(net, kRate, flows);
       const double before = ThreadCpu();
       load.Start();
@@ -50,37 +51,44 @@ void DriverAndLag(Bench& bench, ConntrackLatency latency) {
       return cost;
     });
   }
-  if (bench.Wants("netfilter.lag_ms" + suffix)) {
-    std::vector<double> p50;
-    std::vector<double> p99;
-    std::vector<double> cost;
-    for (int run = 0; run < (bench.smoke() ? 1 : 3); ++run) {
-      Net net;
-      Pair pair(net, true, latency);
-      UdpLoad load(net, kRate, flows);
-      const double before = ThreadCpu();
-      load.Start();
-      pair.RunUntil([&] { return load.done.load(); });
-      pair.RunFor(std::chrono::milliseconds(200));
-      cost.push_back((ThreadCpu() - before) / static_cast<double>(flows) * 1e6);
-      load.Join();
-      const std::vector<std::int64_t> made = MadeAt(net, flows);
-      std::vector<double> lags;
-      for (std::size_t i = 0; i < flows; ++i) {
-        if (made[i] != 0 && load.sent[i] != 0) {
-          lags.push_back(static_cast<double>(made[i] - load.sent[i]) * 1e-6);
-        }
+}
+
+void Lag(Bench& bench, const std::string& suffix, Minions minion, ConntrackLatency latency) {
+  if (!bench.Wants("netfilter.lag_ms" + suffix)) {
+    return;
+  }
+  const std::size_t flows = bench.Scale(30'000);
+  std::vector<double> p50;
+  std::vector<double> p99;
+  std::vector<double> cost;
+  for (int run = 0; run < (bench.smoke() ? 1 : 3); ++run) {
+    Net net;
+    Pair pair(net, minion, latency);
+    UdpLoad load(net, kRate, flows);
+    const double before = ThreadCpu();
+    load.Start();
+    pair.RunUntil([&] { return load.done.load(); });
+    pair.RunFor(std::chrono::milliseconds(200));
+    cost.push_back((ThreadCpu() - before) / static_cast<double>(flows) * 1e6);
+    load.Join();
+    const std::vector<std::int64_t> made = MadeAt(net, flows);
+    std::vector<double> lags;
+    for (std::size_t i = 0; i < flows; ++i) {
+      if (made[i] != 0 && load.sent[i] != 0) {
+        lags.push_back(static_cast<double>(made[i] - load.sent[i]) * 1e-6);
       }
-      if (lags.size() < flows * 99 / 100) {
-        bench.Fail("netfilter: entries did not arrive");
-        return;
-      }
-      std::sort(lags.begin(), lags.end());
-      p50.push_back(lags[lags.size() / 2]);
-      p99.push_back(lags[lags.size() * 99 / 100]);
     }
-    bench.Report("netfilter.lag_ms" + suffix + ".p50", "ms", p50);
-    bench.Report("netfilter.lag_ms" + suffix + ".p99", "ms", p99);
+    if (lags.size() < flows * 99 / 100) {
+      bench.Fail("netfilter: entries did not arrive");
+      return;
+    }
+    std::sort(lags.begin(), lags.end());
+    p50.push_back(lags[lags.size() / 2]);
+    p99.push_back(lags[lags.size() * 99 / 100]);
+  }
+  bench.Report("netfilter.lag_ms" + suffix + ".p50", "ms", p50);
+  bench.Report("netfilter.lag_ms" + suffix + ".p99", "ms", p99);
+  if (minion == Minions::kHere) {
     bench.Report("netfilter.lag_us_per_entry" + suffix, "us", cost);
   }
 }
@@ -95,7 +103,7 @@ void TcpLife(Bench& bench) {
     bench.Run(metric, "us", [&] {
       const std::size_t count = bench.Scale(static_cast<std::size_t>(2 * rate));
       Net net;
-      Pair pair(net, true, ConntrackLatency::kNormal);
+      Pair pair(net, Minions::kHere, ConntrackLatency::kNormal);
       TcpLoad load(net, rate, count);
       const double before = ThreadCpu();
       const TimePoint begin = Now();
@@ -121,7 +129,7 @@ void Idle(Bench& bench) {
   }
   const std::size_t flows = bench.Scale(100'000);
   Net net;
-  Pair pair(net, true, ConntrackLatency::kNormal);
+  Pair pair(net, Minions::kHere, ConntrackLatency::kNormal);
   UdpLoad load(net, 20'000, flows);
   load.Start();
   pair.RunUntil([&] { return load.done.load(); });
@@ -219,8 +227,14 @@ void BenchMain(mimi::bench::Bench& bench) {
     std::fprintf(stderr, "skipped: %s\n", why.c_str());
     return;
   }
-  mimi::bench::DriverAndLag(bench, mimi::ConntrackLatency::kNormal);
-  mimi::bench::DriverAndLag(bench, mimi::ConntrackLatency::kLow);
+  using mimi::ConntrackLatency;
+  using mimi::bench::Minions;
+  mimi::bench::DriverCost(bench, ConntrackLatency::kNormal);
+  mimi::bench::DriverCost(bench, ConntrackLatency::kLow);
+  mimi::bench::Lag(bench, "", Minions::kHere, ConntrackLatency::kNormal);
+  mimi::bench::Lag(bench, ".low", Minions::kHere, ConntrackLatency::kLow);
+  mimi::bench::Lag(bench, ".file", Minions::kChild, ConntrackLatency::kNormal);
+  mimi::bench::Lag(bench, ".file.low", Minions::kChild, ConntrackLatency::kLow);
   mimi::bench::TcpLife(bench);
   mimi::bench::Idle(bench);
   mimi::bench::Inject(bench);
