@@ -1,8 +1,11 @@
 #include "src/io/loop_child.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,43 +46,57 @@ std::vector<char*> Pointers(const std::vector<std::string>& words) {
   return pointers;
 }
 
-// Attributes and actions of posix_spawn, freed with their owner.
-class SpawnPlan {
- public:
-  SpawnPlan(int in, int out, int err) {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawn_file_actions_adddup2(&actions_, in, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions_, out, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions_, err, STDERR_FILENO);
-    posix_spawnattr_init(&attributes_);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setflags(
-        &attributes_,
-        static_cast<short>(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP));
-  }
-  ~SpawnPlan() {
-    posix_spawnattr_destroy(&attributes_);
-    posix_spawn_file_actions_destroy(&actions_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  int Run(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-          pid_t* pid) const {
-    const std::vector<char*> arguments = Pointers(command);
-    return posix_spawnp(pid, arguments[0], &actions_, &attributes_, arguments.data(),
-                        Pointers(environment).data());
-  }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
+// What the child does between its birth and its program. It runs in the memory of its parent, which
+// waits, as posix_spawn's does; that one cannot ask for the death signal.
+struct Birth {
+  int in, out, err;
+  pid_t parent;
+  char* const* command;
+  char* const* environment;
+  int error = 0;
 };
+
+int BeBorn(void* argument) {
+  Birth& birth = *static_cast<Birth*>(argument);
+  struct sigaction usual = {};
+  usual.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    (void)sigaction(signal, &usual, nullptr);  // no handler of the parent's may run here
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  // Whoever was killed meanwhile has left it to another parent already.
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == birth.parent && setpgid(0, 0) == 0 &&
+      dup2(birth.in, STDIN_FILENO) >= 0 && dup2(birth.out, STDOUT_FILENO) >= 0 &&
+      dup2(birth.err, STDERR_FILENO) >= 0 && sigprocmask(SIG_SETMASK, &none, nullptr) == 0) {
+    execvpe(birth.command[0], birth.command, birth.environment);
+  }
+  birth.error = errno;
+  _exit(127);
+}
+
+// 0, or an errno.
+int BringUp(Birth birth, pid_t* pid) {
+  constexpr std::size_t kStack = std::size_t{64} << 10;
+  void* const stack =
+      mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED) {
+    return ENOMEM;
+  }
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  *pid =
+      clone(BeBorn, static_cast<char*>(stack) + kStack, CLONE_VM | CLONE_VFORK | SIGCHLD, &birth);
+  if (*pid < 0) {
+    birth.error = errno;
+  } else if (birth.error != 0) {
+    while (waitpid(*pid, nullptr, 0) < 0 && errno == EINTR) {}
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  munmap(stack, kStack);
+  return birth.error;
+}
 
 struct Pipe {
   UniqueFd from, to;
@@ -137,8 +154,16 @@ absl::Status LoopChild::Spawn() {
     return Error(absl::StatusCode::kResourceExhausted, "{}: no descriptors: {}", program,
                  std::strerror(errno));
   }
-  const int error = SpawnPlan(in.get(), out.to.get(), err.to.get())
-                        .Run(options_.command, EnvironmentWith(options_.environment), &pid_);
+  const std::vector<std::string> variables = EnvironmentWith(options_.environment);
+  const std::vector<char*> command = Pointers(options_.command);
+  const std::vector<char*> environment = Pointers(variables);
+  const int error = BringUp({.in = in.get(),
+                             .out = out.to.get(),
+                             .err = err.to.get(),
+                             .parent = getpid(),
+                             .command = command.data(),
+                             .environment = environment.data()},
+                            &pid_);
   if (error != 0) {
     pid_ = 0;
     const bool shortage = error == EAGAIN || error == ENOMEM;

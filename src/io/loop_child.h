@@ -10,7 +10,10 @@
 // It has a process group of its own, no input, and the caller's environment and working directory;
 // what the caller blocks or ignores of signals is not its affair. Its end is the end of its first
 // process: what that left running in the background, with the streams still open, runs on.
-// Past the deadline, and when its owner goes, the whole group is killed.
+// Past the deadline, and when its owner goes, the whole group is killed. When the thread that
+// started it dies without a word (kill -9 of the process), the program itself is killed by the
+// kernel; not what it had started, and not a program with rights of its own (setuid, file
+// capabilities).
 //
 // Needs pidfd_open (Linux 5.3).
 //

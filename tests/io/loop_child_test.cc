@@ -2,6 +2,7 @@
 #include "src/io/loop_child.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -135,4 +136,31 @@ TEST_CASE("child: a program that is not there is an error at once") {
   CHECK(started.code() == absl::StatusCode::kFailedPrecondition);
   CHECK(std::string(started.message()) ==
         "/nowhere/at-all: cannot be run: No such file or directory");
+}
+
+TEST_CASE("child: it does not outlive a process that is killed") {
+  int words[2];
+  REQUIRE(pipe(words) == 0);
+  const pid_t owner = fork();
+  if (owner == 0) {
+    Rig rig;
+    (void)rig.Start("echo $$ >&2; exec sleep 60", {.deadline = 60s});
+    (void)RunUntil(*rig.loop, [&] {
+      const pid_t pid = rig.child->pid();
+      return IsRunning(pid) && write(words[1], &pid, sizeof(pid)) == sizeof(pid);
+    });
+    pause();
+  }
+  pid_t pid = 0;
+  REQUIRE(read(words[0], &pid, sizeof(pid)) == sizeof(pid));
+  kill(owner, SIGKILL);
+  waitpid(owner, nullptr, 0);
+  Rig rig;
+  const bool gone = RunUntil(*rig.loop, [pid] { return !IsRunning(pid); });
+  CHECK(gone);
+  if (!gone) {
+    kill(pid, SIGKILL);
+  }
+  close(words[0]);
+  close(words[1]);
 }

@@ -117,8 +117,8 @@ absl::StatusOr<std::unique_ptr<Steering>> NewAddressSteering(const AddressSteeri
 /// and to nowhere but the ends that are read here: what it writes to standard error is shown when it
 /// fails (the last 512 bytes). Exit code 0 is success. One that runs longer than `deadline` is
 /// killed, with its group, and the move has failed; whether it had its effect, `observe` says.
-/// Programs must be idempotent. One that still runs when this process is killed runs on: keep them
-/// short, against the manager's `lease_ttl`.
+/// Programs must be idempotent. One that still runs when this process is killed is killed with it;
+/// what it had started itself runs on: keep them short, against the manager's `lease_ttl`.
 ///
 /// `observe` writes "primary" or "minion" to standard output; it has to look at what really is,
 /// since a restarted manager acts on its answer.
