@@ -113,6 +113,13 @@ void World::Touch() {
 }
 
 void World::PlanFaults() {
+  if (!options_.cuts.empty()) {
+    if (options_.divert) {
+      At(milliseconds(780), [this] { AskForMove(Side::kMinion); });
+    }
+    At(milliseconds(800), [this] { CutApart(); });
+    return;
+  }
   const std::size_t faults = Dice(5);
   for (std::size_t i = 0; i < faults; ++i) {
     At(Milliseconds(200, 2800), [this] { OneFault(); });
@@ -202,6 +209,20 @@ void World::CutUplink(Node& node) {
       traffic_ = back;
     }
   });
+}
+
+void World::CutApart() {
+  for (const Cut cut : options_.cuts) {
+    const auto at = static_cast<std::size_t>(cut);
+    if (cut < Cut::kManager1Primary) {
+      SetLink(nodes_[at], false);
+      continue;
+    }
+    Node& manager = nodes_[2 + at % 2];
+    const Side side = cut < Cut::kManager1Minion ? Side::kPrimary : Side::kMinion;
+    Trace(manager.name + ": cut off from the " + Name(side));
+    manager.engine->Report({side, Health::kDown, clock_.now(), "cut off"});
+  }
 }
 
 // Managers cannot see where traffic goes, and perhaps their redirects fail, too.

@@ -290,4 +290,30 @@ bool World::Converged(std::string* why) {
   return acting == 1;
 }
 
+// What a box's own audit says, once its replica has read what it was kept from; and none takes
+// anything away that was right. (The traffic has stopped.)
+void World::CheckAudits() {
+  const MonotonicTime end = clock_.now() + seconds(10);
+  std::string why;
+  for (const Side side : {Side::kPrimary, Side::kMinion}) {
+    std::uint64_t differing = 1;
+    while (differing != 0 && clock_.now() < end && !broken_.has_value()) {
+      agent(side).engine->Audit(side, [&differing](const absl::StatusOr<AuditResult>& result) {
+        differing = result.ok() ? result->differing() : 1;
+      });
+      StepUntil(clock_.now() + milliseconds(500));
+    }
+    if (differing != 0) {
+      Break("audit of the " + std::string(SideName(side)) + ": " + std::to_string(differing) +
+            " rows differ");
+    }
+  }
+  while (!broken_.has_value() && !Converged(&why)) {
+    if (clock_.now() >= end) {
+      Break("after the audits: " + why);
+    }
+    StepUntil(clock_.now() + milliseconds(100));
+  }
+}
+
 }  // namespace mimi::sim

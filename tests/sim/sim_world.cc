@@ -39,7 +39,7 @@ void Quicken(EngineOptions& options) {
 }  // namespace
 
 World::World(const WorldOptions& options) : options_(options), random_(options.seed) {
-  passive_ = Dice(5) == 0;
+  passive_ = Dice(5) == 0 && options_.cuts.empty();
   ids_ = Dice(2) == 0 ? kIds : kIds / 4;
   births_ = Dice(2) == 0 ? 1 : 8;
   repeats_ = Dice(2) == 0;
@@ -48,7 +48,7 @@ World::World(const WorldOptions& options) : options_(options), random_(options.s
   repository_ = NewRepository();
   boxes_.resize(2);
   boxes_[1].side = Side::kMinion;
-  nodes_.resize(3 + Dice(2));
+  nodes_.resize(options_.cuts.empty() ? 3 + Dice(2) : 4);
   nodes_[0].name = "primary";
   nodes_[0].side = Side::kPrimary;
   nodes_[1].name = "minion";
@@ -266,6 +266,9 @@ std::optional<std::string> World::Run() {
     if (clock_.now() >= give_up) {
       Break("convergence: " + why);
     }
+  }
+  if (!broken_.has_value() && !options_.cuts.empty()) {
+    CheckAudits();
   }
   return broken_;
 }

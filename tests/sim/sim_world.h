@@ -30,8 +30,25 @@ namespace mimi::sim {
 
 inline constexpr Duration kStepTimeout = std::chrono::seconds(2);
 
+/// Who cannot reach whom. A manager that cannot reach a box takes it for dead.
+enum class Cut : std::uint8_t {
+  kPrimaryStore,
+  kMinionStore,
+  kManager1Store,
+  kManager2Store,
+  kManager1Primary,
+  kManager2Primary,
+  kManager1Minion,
+  kManager2Minion,
+};
+inline constexpr std::size_t kCuts = 8;
+
 struct WorldOptions {
   std::uint64_t seed = 1;
+  /// Instead of what the seed would make go wrong: all of them at once, until everything heals; then
+  /// the boxes are audited, too.
+  std::vector<Cut> cuts{};
+  bool divert = false;  ///< with cuts: a planned divert is asked for right before
   Bug bug = Bug::kNone;
   bool trace = false;
 };
@@ -103,6 +120,7 @@ class World {
   void OneFault();
   void CutUplink(Node& node);
   void CutSteering();
+  void CutApart();
   void CrashBox(Side side, bool loud);
   void Reboot(Side side);
   void Tell(Side side, Health health);
@@ -119,6 +137,7 @@ class World {
   void CheckStatus();
   void CheckMemory();
   bool Converged(std::string* why);
+  void CheckAudits();
 
   WorldOptions options_;
   std::mt19937_64 random_;
