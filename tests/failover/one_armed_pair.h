@@ -20,10 +20,12 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
+#include <stdlib.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -46,7 +48,6 @@
 
 #include "src/io/netlink_socket.h"
 #include "src/wire/ctnetlink.h"
-#include "tests/store/temporary_directory.h"
 #include "tests/support/net_namespace.h"
 
 namespace mimi::testing {
@@ -63,6 +64,26 @@ T Must(absl::StatusOr<T> made) {
   Must(made.status());
   return *std::move(made);
 }
+
+// Gone with its owner. (tests/store has one for tests alone.)
+class OwnDirectory {
+ public:
+  OwnDirectory() : path_((std::filesystem::temp_directory_path() / "mimi-pair-XXXXXX").string()) {
+    if (mkdtemp(path_.data()) == nullptr) {
+      throw std::runtime_error(path_ + ": cannot be made");
+    }
+  }
+  ~OwnDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  OwnDirectory(const OwnDirectory&) = delete;
+  OwnDirectory& operator=(const OwnDirectory&) = delete;
+  std::string Join(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
 
 struct OneArmedOptions {
   std::size_t flows = 0;    ///< in A's kernel before anybody looks
@@ -296,7 +317,7 @@ class OneArmedPair {
 
   const OneArmedOptions options_;
   NetNamespace client_, server_, router_, a_, b_;
-  TemporaryDirectory directory_;
+  OwnDirectory directory_;
   std::unique_ptr<Loop> loop_ = *NewEpollLoop();
   std::shared_ptr<MemoryRepository> repository_ = NewMemoryRepository({}, *loop_);
   std::unique_ptr<FailoverPolicy> policy_ = NewImmediatePolicy();
