@@ -1,5 +1,5 @@
-// The rows and the changes that the benchmarks of tables, stores and the pipeline share, so that their
-// numbers compare.
+// The rows and the changes that the benchmarks of tables, stores and the pipeline share, so that
+// their numbers compare.
 //
 //   ChangeStream changes(schema, /*origin=*/1, /*term=*/1, /*rows=*/1'000'000);
 //   while (!changes.full()) {

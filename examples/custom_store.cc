@@ -1,9 +1,10 @@
-// A vendor's own store: here one that keeps another and logs who claimed what, the way one adds an audit
-// trail, encryption or a quota. It passes the library's contract suite, and so can yours.
+// A vendor's own store: here one that keeps another and logs who claimed what, the way one adds an
+// audit trail, encryption or a quota. It passes the library's contract suite, and so can yours.
 //
 //   build/dev/examples/custom_store
 //
-// You will see the trail of one claim and one batch, then doctest's summary of the suite: all passed.
+// You will see the trail of one claim and one batch, then doctest's summary of the suite: all
+// passed.
 
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <cstdio>
@@ -19,8 +20,9 @@
 
 namespace {
 
-// Every method of StateStore, so that the compiler says what a store has to do. What is accepted, confirmed
-// or refused is the inner store's business; it runs on the same loop, so callbacks need no detour.
+// Every method of StateStore, so that the compiler says what a store has to do. What is accepted,
+// confirmed or refused is the inner store's business; it runs on the same loop, so callbacks need
+// no detour.
 class TrailStore final : public mimi::StateStore {
  public:
   using Trail = std::function<void(const std::string&)>;

@@ -1,10 +1,11 @@
-/* A load balancer's firmware: a packet loop in C that publishes its connections to a store on disc, by
- * one line per change. No thread but its own; the library is called from its poll loop.
+/* A load balancer's firmware: a packet loop in C that publishes its connections to a store on disc,
+ * by one line per change. No thread but its own; the library is called from its poll loop.
  *
  *   build/dev/examples/firmware_lb /tmp/edge1 20000 10000 5      (store, connections, changes/s, s)
  *
- * You will see when the store has all connections; then it goes on changing them. Follow it from another
- * process with vnf_link, and kill it. Linked against mimi::c_core alone: Abseil and fmt, no more. */
+ * You will see when the store has all connections; then it goes on changing them. Follow it from
+ * another process with vnf_link, and kill it. Linked against mimi::c_core alone: Abseil and fmt, no
+ * more. */
 
 #include <mimi/c/mimi.h>
 #include <poll.h>

@@ -3,8 +3,8 @@
 //
 //   build/dev/examples/quickstart
 //
-// You will see 1000 connections flow from primary to minion, a planned divert with each of its steps,
-// and the minion's table answer for one client. Exit code 0 when all of it happened.
+// You will see 1000 connections flow from primary to minion, a planned divert with each of its
+// steps, and the minion's table answer for one client. Exit code 0 when all of it happened.
 
 #include <cstdio>
 #include <functional>
@@ -34,7 +34,8 @@ static LbFlow FlowOf(std::uint16_t port) {
   return {mimi::Ipv4{{198, 51, 100, 7}}, port, mimi::Ipv4{{10, 0, 0, backend}}};
 }
 
-// How traffic moves. A real one speaks to a switch or a routing table; this one says what it would do.
+// How traffic moves. A real one speaks to a switch or a routing table; this one says what it would
+// do.
 class PrintedSteering final : public mimi::Steering {
  public:
   std::string_view name() const override { return "printed"; }

@@ -1,12 +1,12 @@
-// A VNF that stands beside the firmware of firmware_lb: it follows the store on disc that the firmware
-// writes, in another process, and takes over when the firmware dies.
+// A VNF that stands beside the firmware of firmware_lb: it follows the store on disc that the
+// firmware writes, in another process, and takes over when the firmware dies.
 //
 //   build/dev/examples/firmware_lb /tmp/edge1 20000 10000 60 &
 //   build/dev/examples/vnf_link /tmp/edge1 20000
 //   kill -9 %1
 //
-// You will see when its table holds all connections, "traffic moves to the minion" about two seconds after
-// the kill, and every connection found then. Exit code 0: none is missing.
+// You will see when its table holds all connections, "traffic moves to the minion" about two
+// seconds after the kill, and every connection found then. Exit code 0: none is missing.
 
 #include <poll.h>
 

@@ -1,4 +1,5 @@
-// The main of test programs that start a redis-server: skipped, with the reason, where there is none.
+// The main of test programs that start a redis-server: skipped, with the reason, where there is
+// none.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <cstdio>
 #include <string>

@@ -1,8 +1,8 @@
 // What a failover takes on a real kernel, with real connections (needs root).
 //
-// The pair of tests/failover/one_armed_pair.h: route steering, BFD of 10 ms x 3, conntrack driver and
-// netfilter minion, all of mimi in this process; 500 TCP connections through it, 2,500 questions a
-// second.
+// The pair of tests/failover/one_armed_pair.h: route steering, BFD of 10 ms x 3, conntrack driver
+// and netfilter minion, all of mimi in this process; 500 TCP connections through it, 2,500
+// questions a second.
 //
 // failover.total_ms.<flows>       the primary forwards and sends nothing any more, its links stay up:
 //                                 from then to the first answer through the minion, with so many flows

@@ -4,7 +4,8 @@
 // LivenessThread, with real-time priority where that is allowed (printed). failover.detect_ms: from
 // SIGKILL of the box to the event, 20 times, idle and under three busy loops.
 // failover.false_alarms: events of the other kind in five minutes (MIMI_FALSE_ALARM_SECONDS: in so
-// many seconds) under three busy loops, while both live; failover.false_alarms_seconds says how long.
+// many seconds) under three busy loops, while both live; failover.false_alarms_seconds says how
+// long.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>

@@ -1,7 +1,8 @@
 #ifndef MIMI_BENCH_NETFILTER_BOXES_H_
 #define MIMI_BENCH_NETFILTER_BOXES_H_
 
-// Two boxes in network namespaces with engines on one loop, and the loads that run through the first.
+// Two boxes in network namespaces with engines on one loop, and the loads that run through the
+// first.
 
 #include <arpa/inet.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>

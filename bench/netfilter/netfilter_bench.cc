@@ -1,10 +1,10 @@
 // What conntrack as a source and as a data plane cost, on a real kernel (needs root).
 //
-// A client, a box A that translates, a server, and a box B: each in a network namespace. The load is
-// UDP questions and answers (conntrack.*, netfilter.lag_ms) and whole TCP connections (tcp_life_us),
-// made by threads that are not counted. What is counted is the CPU time of the threads that
-// run the engines: the netlink system calls with the kernel's work in them included, the
-// packets' path not.
+// A client, a box A that translates, a server, and a box B: each in a network namespace. The load
+// is UDP questions and answers (conntrack.*, netfilter.lag_ms) and whole TCP connections
+// (tcp_life_us), made by threads that are not counted. What is counted is the CPU time of the
+// threads that run the engines: the netlink system calls with the kernel's work in them included,
+// the packets' path not.
 //
 // conntrack.driver_us_per_entry    driver, pipeline, memory store at A; 10,000 new flows a second
 // netfilter.lag_ms.p50/.p99        in the same run with the minion of B in the same process: from
@@ -134,7 +134,8 @@ void Idle(Bench& bench) {
   load.Start();
   pair.RunUntil([&] { return load.done.load(); });
   load.Join();
-  // The minion's first round through its table (10 s after it was made, a little at a time) is over then.
+  // The minion's first round through its table (10 s after it was made, a little at a time) is over
+  // then.
   pair.RunFor(std::chrono::seconds(bench.smoke() ? 1 : 30));
   constexpr double kSeconds = 5;
   const double before = ThreadCpu();

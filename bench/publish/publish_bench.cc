@@ -1,12 +1,12 @@
 // What a Put costs the packet thread, and what the pump costs its loop.
 //
-// A packet thread on one core does about 135 ns of other work per packet, and puts one 64-byte record (a
-// 13-byte key), typed; the pump drains on another core, with default options, into a sink that copies
-// each batch. `publish.put_ns` is the difference between that loop with and without the Put, taken
-// in turns, so that both see the same machine.
+// A packet thread on one core does about 135 ns of other work per packet, and puts one 64-byte
+// record (a 13-byte key), typed; the pump drains on another core, with default options, into a sink
+// that copies each batch. `publish.put_ns` is the difference between that loop with and without the
+// Put, taken in turns, so that both see the same machine.
 //
-// Allocations are those of the packet thread, by the counting operator new of bench.h. System calls are
-// counted by a seccomp filter on that thread that traps every one of them.
+// Allocations are those of the packet thread, by the counting operator new of bench.h. System calls
+// are counted by a seccomp filter on that thread that traps every one of them.
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -205,8 +205,8 @@ double PutCost(bench::Bench& bench, Packet& packet) {
 
 std::atomic<std::uint64_t> system_calls = 0;
 
-// From here on every system call of this thread is trapped, counted and not made, but for the one with
-// which it ends. False where the kernel has no seccomp.
+// From here on every system call of this thread is trapped, counted and not made, but for the one
+// with which it ends. False where the kernel has no seccomp.
 bool TrapSystemCalls() {
   struct sigaction action {};
   action.sa_handler = [](int) {

@@ -1,4 +1,5 @@
-// What a log line costs with every shipped pack loaded: header, search for literals, match, joins, row.
+// What a log line costs with every shipped pack loaded: header, search for literals, match, joins,
+// row.
 //
 // parse.<pack>_ns: per line, over those of the pack's samples that put or erase, again and again.
 // parse.other_ns: a line that no rule knows. Nothing may be allocated per line.

@@ -1,5 +1,5 @@
-// What a struct costs to become a row, and back: typed rows beside cereal's binary archive and JSON; and what a
-// record costs of its batch's checksum and checks.
+// What a struct costs to become a row, and back: typed rows beside cereal's binary archive and
+// JSON; and what a record costs of its batch's checksum and checks.
 //
 // Each round encodes (decodes) many different structs, so that nothing is computed once and reused;
 // a barrier after each keeps the compiler from leaving any out.

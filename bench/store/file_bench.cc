@@ -1,9 +1,10 @@
-// The file store: how fast it takes batches, how fast it comes back, how soon another process knows.
+// The file store: how fast it takes batches, how fast it comes back, how soon another process
+// knows.
 //
-// 13-byte keys and 16-byte values, uniform random over 1M live rows. One run applies 2M records: every
-// second one is a new key until there are 1M and a few, the others update a random row or (5 % of all)
-// erase one. Batches of 256, sealed beforehand. Files are in the system's temporary directory, or in
-// $MIMI_BENCH_DIR; the page cache is warm.
+// 13-byte keys and 16-byte values, uniform random over 1M live rows. One run applies 2M records:
+// every second one is a new key until there are 1M and a few, the others update a random row or (5
+// % of all) erase one. Batches of 256, sealed beforehand. Files are in the system's temporary
+// directory, or in $MIMI_BENCH_DIR; the page cache is warm.
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,8 +1,9 @@
 #ifndef MIMI_BENCH_STORE_PRIVATE_REDIS_H_
 #define MIMI_BENCH_STORE_PRIVATE_REDIS_H_
 
-// A redis-server of the benchmark's own, on a socket in a directory of its own, with the configuration that it has by
-// itself but for persistence, which is off. Gone with this object, and with the benchmark.
+// A redis-server of the benchmark's own, on a socket in a directory of its own, with the
+// configuration that it has by itself but for persistence, which is off. Gone with this object, and
+// with the benchmark.
 //
 // Threads: one.
 

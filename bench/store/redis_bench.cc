@@ -1,16 +1,19 @@
 // The Redis store, against a redis-server of this program's own, on a local socket.
 //
-// 13-byte keys and 24-byte values, uniform random over 1M keys; batches of 64 KiB (1,000 records or so). One thread
-// makes the batches, writes and reads; the server is the other. Every metric counts until a batch is confirmed, which
-// means: stored in the server's feed, and readable through this handle.
+// 13-byte keys and 24-byte values, uniform random over 1M keys; batches of 64 KiB (1,000 records or
+// so). One thread makes the batches, writes and reads; the server is the other. Every metric counts
+// until a batch is confirmed, which means: stored in the server's feed, and readable through this
+// handle.
 //
 //   redis.apply_kps      4M records, sealed beforehand
-//   redis.sustained_kps  10 s and more, records made meanwhile, the tables in the server kept up; counted until these
+//   redis.sustained_kps  10 s and more, records made meanwhile, the tables in the server kept up;
+//   counted until these
 //                        are level with the feed. redis.table_lag_s is how far they were behind at worst;
 //                        redis.sustained_lost compares what a reader loads then, row by row, with what was written
 //   redis.load_s         a new handle, from connecting to 1M rows applied to a RowMap
 //   redis.lag_ms         10,000 records a second, two at a time: from Apply to another handle's cursor
-//   redis.bytes_per_row  the server's used_memory, less that of an empty repository, the feed trimmed to 1 MiB
+//   redis.bytes_per_row  the server's used_memory, less that of an empty repository, the feed
+//   trimmed to 1 MiB
 #include <poll.h>
 
 #include <algorithm>

@@ -1,7 +1,8 @@
-// A whole pair over Redis while masters die: Sentinel 1+2+3, and a Cluster of 3+3, on ports of this host.
+// A whole pair over Redis while masters die: Sentinel 1+2+3, and a Cluster of 3+3, on ports of this
+// host.
 //
-// One engine takes 10,000 puts a second of 10,000 keys from a lane, another keeps a table beside it. For a minute the
-// pair's master is killed each ten seconds, and comes back as a replica.
+// One engine takes 10,000 puts a second of 10,000 keys from a lane, another keeps a table beside
+// it. For a minute the pair's master is killed each ten seconds, and comes back as a replica.
 //
 //   redis.recover_s.*     from a put at the kill, or right after, until it is confirmed: detection by Sentinel
 //                         (down-after 500 ms) or the Cluster (node-timeout 1 s), election, connecting, claim, resync

@@ -1,5 +1,5 @@
-// Records per second into a memory store, and bytes per row: sealed batches of 256 records (bench/rows.h)
-// through Apply, with terms, fences, versions, tombstones and the feed.
+// Records per second into a memory store, and bytes per row: sealed batches of 256 records
+// (bench/rows.h) through Apply, with terms, fences, versions, tombstones and the feed.
 //
 //   store.memory.apply_mps.*      fills an empty table until N rows live
 //   store.memory.steady_mps.*     goes on over N live rows

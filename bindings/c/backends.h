@@ -1,8 +1,8 @@
 #ifndef MIMI_BINDINGS_C_BACKENDS_H_
 #define MIMI_BINDINGS_C_BACKENDS_H_
 
-// The handles of what an engine is given beside its store: built-in, or a caller's ops struct turned
-// into a real subclass.
+// The handles of what an engine is given beside its store: built-in, or a caller's ops struct
+// turned into a real subclass.
 
 #include "mimi/driver.h"
 #include "mimi/failover.h"

@@ -4,7 +4,8 @@
 // What the opaque handles of mimi.h hold, and the rules about closing them.
 //
 // Threads: as mimi.h says of each handle.
-// Lifetime: a handle is used by others (an engine uses its store); while it is, it cannot be closed.
+// Lifetime: a handle is used by others (an engine uses its store); while it is, it cannot be
+// closed.
 
 #include <atomic>
 #include <cstdint>
@@ -71,8 +72,8 @@ using Waiting =
     std::variant<StateStore::StatusCallback, StateStore::ClaimCallback, StateStore::LookupCallback,
                  Lease::GrantCallback, Steering::ObserveCallback>;
 
-/// The answers owed by all back ends of one loop. Numbers, not pointers: an answer that comes twice,
-/// or too late, finds nothing.
+/// The answers owed by all back ends of one loop. Numbers, not pointers: an answer that comes
+/// twice, or too late, finds nothing.
 class Answers {
  public:
   explicit Answers(mimi_loop& loop) : loop_(loop) {}

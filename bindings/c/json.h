@@ -1,7 +1,8 @@
 #ifndef MIMI_BINDINGS_C_JSON_H_
 #define MIMI_BINDINGS_C_JSON_H_
 
-// A small writer of JSON, since mimi::core has none: objects and arrays of numbers, texts, booleans.
+// A small writer of JSON, since mimi::core has none: objects and arrays of numbers, texts,
+// booleans.
 //
 //   JsonWriter json;
 //   json.Open('{');

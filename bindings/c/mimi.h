@@ -198,8 +198,8 @@ MIMI_API mimi_status mimi_schema_find_field(const mimi_schema* schema, const cha
  * the other. */
 MIMI_API mimi_status mimi_schema_check_compatible(const mimi_schema* schema,
                                                   const mimi_schema* other, mimi_error* error);
-/* The definition as JSON that mimi_schema_new_json reads (MIMI_UNIMPLEMENTED over mimi::core); and as
- * bytes. */
+/* The definition as JSON that mimi_schema_new_json reads (MIMI_UNIMPLEMENTED over mimi::core); and
+ * as bytes. */
 MIMI_API mimi_status mimi_schema_to_json(const mimi_schema* schema, char* buffer, size_t capacity,
                                          size_t* length, mimi_error* error);
 MIMI_API mimi_status mimi_schema_serialize(const mimi_schema* schema, void* buffer, size_t capacity,
@@ -401,8 +401,9 @@ MIMI_API mimi_status mimi_store_new_memory(mimi_loop* loop,
                                            const mimi_memory_store_options* options,
                                            mimi_store** store, mimi_error* error);
 
-/* What a confirmed batch survives: the death of every process (NEVER); and what follows a power cut may
- * lose: whatever the kernel had not written, the last interval, nothing. mimi/builtin/file_store.h */
+/* What a confirmed batch survives: the death of every process (NEVER); and what follows a power cut
+ * may lose: whatever the kernel had not written, the last interval, nothing.
+ * mimi/builtin/file_store.h */
 enum { MIMI_FSYNC_NEVER = 0, MIMI_FSYNC_INTERVAL = 1, MIMI_FSYNC_EVERY_BATCH = 2 };
 typedef struct mimi_file_store_options {
   size_t size;
@@ -413,8 +414,8 @@ typedef struct mimi_file_store_options {
   int32_t fsync;          /* MIMI_FSYNC_… */
   int32_t must_exist;     /* MIMI_NOT_FOUND where there is no store yet */
 } mimi_file_store_options;
-/* The repository in directory `path`, whose parent exists. Several processes of a host may open it. The
- * library starts one thread here unless fsync is MIMI_FSYNC_NEVER. */
+/* The repository in directory `path`, whose parent exists. Several processes of a host may open it.
+ * The library starts one thread here unless fsync is MIMI_FSYNC_NEVER. */
 MIMI_API mimi_status mimi_store_new_file(mimi_loop* loop, const char* path,
                                          const mimi_file_store_options* options, mimi_store** store,
                                          mimi_error* error);
@@ -509,8 +510,9 @@ MIMI_API mimi_status mimi_lease_close(mimi_lease* lease, mimi_error* error);
  * immediately before each effect: a process that was stopped may wake up long after. */
 typedef void (*mimi_lease_fn)(void* context, mimi_status status, const char* message, uint64_t term,
                               int64_t valid_until_ns);
-/* Errors (in done): MIMI_ABORTED (another holds it, by whom and for how long yet), MIMI_UNAVAILABLE,
- * MIMI_UNIMPLEMENTED (a store of yours without leases). renew: only one that is held. */
+/* Errors (in done): MIMI_ABORTED (another holds it, by whom and for how long yet),
+ * MIMI_UNAVAILABLE, MIMI_UNIMPLEMENTED (a store of yours without leases). renew: only one that is
+ * held. */
 MIMI_API mimi_status mimi_lease_acquire(mimi_lease* lease, int64_t ttl, mimi_lease_fn done,
                                         void* context, mimi_error* error);
 MIMI_API mimi_status mimi_lease_renew(mimi_lease* lease, int64_t ttl, mimi_lease_fn done,
@@ -659,12 +661,13 @@ MIMI_API mimi_status mimi_table_new(mimi_loop* loop, const mimi_schema* schema,
                                     const mimi_table_options* options, mimi_table** table,
                                     mimi_error* error);
 MIMI_API mimi_status mimi_table_close(mimi_table* table, mimi_error* error);
-/* Any thread, until the table is closed. Copies the row of `key` to `row` (the schema's sizes). Errors:
- * MIMI_NOT_FOUND, and *row may have been overwritten; with error NULL no message is made. */
+/* Any thread, until the table is closed. Copies the row of `key` to `row` (the schema's sizes).
+ * Errors: MIMI_NOT_FOUND, and *row may have been overwritten; with error NULL no message is
+ * made. */
 MIMI_API mimi_status mimi_table_lookup(const mimi_table* table, const void* key, size_t key_size,
                                        void* row, size_t row_size, mimi_error* error);
-/* `count` keys at once, one behind the other, and rows likewise: their cache misses overlap. found[i] is
- * 1 or 0. */
+/* `count` keys at once, one behind the other, and rows likewise: their cache misses overlap.
+ * found[i] is 1 or 0. */
 MIMI_API mimi_status mimi_table_lookup_many(const mimi_table* table, const void* keys,
                                             size_t key_size, void* rows, size_t row_size,
                                             uint8_t* found, size_t count, mimi_error* error);

@@ -1,4 +1,5 @@
-// Hostile configurations: every kind's reader, and each mistake told with its place. Nothing is built.
+// Hostile configurations: every kind's reader, and each mistake told with its place. Nothing is
+// built.
 #include <cstdlib>
 #include <string_view>
 

@@ -1,5 +1,5 @@
-// Events and walks in any order, from hostile bytes: the tracker's own count of rows must be that of its puts
-// and erases. A byte chooses what a message is; netlink messages follow.
+// Events and walks in any order, from hostile bytes: the tracker's own count of rows must be that
+// of its puts and erases. A byte chooses what a message is; netlink messages follow.
 #include <cstdint>
 #include <cstdlib>
 #include <set>

@@ -1,5 +1,6 @@
-// Control packets from a hostile BFD peer, into a session: an accepted packet is the same when it is
-// written and read again; whatever comes, each answer is a legal packet, and no deadline has passed.
+// Control packets from a hostile BFD peer, into a session: an accepted packet is the same when it
+// is written and read again; whatever comes, each answer is a legal packet, and no deadline has
+// passed.
 //
 // Input: units of a byte (milliseconds until it comes), a byte (its size), and a packet.
 #include <algorithm>

@@ -1,6 +1,6 @@
-// Heartbeats from hostile bytes. The HMAC is set right first, or nothing but it would ever be tried.
-// What is accepted is the same when it is written and read again, no listener believes it without a
-// challenge, and nobody beats because of it but the beacon that it is for.
+// Heartbeats from hostile bytes. The HMAC is set right first, or nothing but it would ever be
+// tried. What is accepted is the same when it is written and read again, no listener believes it
+// without a challenge, and nobody beats because of it but the beacon that it is for.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -1,4 +1,5 @@
-// Hostile lines through every shipped pack at once: no line crashes them, and a put is always whole.
+// Hostile lines through every shipped pack at once: no line crashes them, and a put is always
+// whole.
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>

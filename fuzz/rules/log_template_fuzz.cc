@@ -1,5 +1,5 @@
-// A hostile template on a hostile line: the first line of the input is the template, the rest what it
-// is tried on, as it is and as key=value.
+// A hostile template on a hostile line: the first line of the input is the template, the rest what
+// it is tried on, as it is and as key=value.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

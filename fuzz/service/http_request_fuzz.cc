@@ -1,4 +1,5 @@
-// Hostile HTTP: never more is consumed than is there, and a request is the same when it comes in pieces.
+// Hostile HTTP: never more is consumed than is there, and a request is the same when it comes in
+// pieces.
 #include <cstdlib>
 #include <string_view>
 

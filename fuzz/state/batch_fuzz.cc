@@ -1,5 +1,5 @@
-// Batches from hostile bytes: an accepted one can be walked, and is read the same when built again. The checksum is
-// set right first, or nothing but the checksum would ever be tried.
+// Batches from hostile bytes: an accepted one can be walked, and is read the same when built again.
+// The checksum is set right first, or nothing but the checksum would ever be tried.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Rows and records from hostile JSON: an accepted row passes its own schema's check, and its JSON is read back as
-// the same row.
+// Rows and records from hostile JSON: an accepted row passes its own schema's check, and its JSON
+// is read back as the same row.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,7 +1,9 @@
-// A whole file store out of hostile bytes: it opens, or refuses; what it opened can be read and written.
+// A whole file store out of hostile bytes: it opens, or refuses; what it opened can be read and
+// written.
 //
-// Input: a byte of flags, two sizes (u16), then control, base and feed. Flag 1: the feed is a list of frames (type,
-// u16 size, payload) for which checksums and a control file are made, so that the fuzzer gets past them.
+// Input: a byte of flags, two sizes (u16), then control, base and feed. Flag 1: the feed is a list
+// of frames (type, u16 size, payload) for which checksums and a control file are made, so that the
+// fuzzer gets past them.
 #include <stdlib.h>
 
 #include <algorithm>

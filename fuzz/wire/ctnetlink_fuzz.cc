@@ -1,5 +1,5 @@
-// Netlink datagrams from hostile bytes, and the other direction: an entry that was accepted is written
-// and must be read as the same entry; requests made from it must be readable too.
+// Netlink datagrams from hostile bytes, and the other direction: an entry that was accepted is
+// written and must be read as the same entry; requests made from it must be readable too.
 #include <cstdint>
 #include <cstdlib>
 #include <span>

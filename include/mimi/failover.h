@@ -47,7 +47,8 @@ struct BoxView {
   Health health = Health::kUnknown;  ///< by liveness
   MonotonicTime health_since;
   std::string health_reason;
-  /// As a target: its sink is heard and healthy. A primary: it can be written to, or needs no state.
+  /// As a target: its sink is heard and healthy. A primary: it can be written to, or needs no
+  /// state.
   bool usable = false;
   bool writable = false;  ///< it has a sink: state can be given to it
   Readiness readiness = Readiness::kBlind;

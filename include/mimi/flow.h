@@ -31,7 +31,8 @@
 namespace mimi {
 
 /// How far a flow has come. The numbers of the TCP states are those of Linux
-/// (`enum tcp_conntrack`, linux/netfilter/nf_conntrack_tcp.h). Other protocols use kNew and kEstablished.
+/// (`enum tcp_conntrack`, linux/netfilter/nf_conntrack_tcp.h). Other protocols use kNew and
+/// kEstablished.
 enum class FlowState : std::uint8_t {
   kUnknown = 0,
   kSynSent = 1,
@@ -100,7 +101,8 @@ struct Flow {
   Ip reply_dst;
   Port reply_dport;
   FlowState state = FlowState::kUnknown;
-  /// How long it may stay silent before it is forgotten; 0: as long as the box that takes it thinks fit.
+  /// How long it may stay silent before it is forgotten; 0: as long as the box that takes it thinks
+  /// fit.
   Duration idle_timeout{};
   std::uint32_t mark = 0;  ///< the box's own word for the flow (connmark, policy number)
   /// What the protocol remembers of each direction. TCP: TcpMemory(). SCTP: the verification tag.
@@ -132,9 +134,9 @@ constexpr Port IcmpPort(std::uint8_t type, std::uint8_t code) {
   return Port(static_cast<std::uint16_t>(type << 8 | code));
 }
 
-/// proto_orig and proto_reply of TCP: `flags` are Linux's IP_CT_TCP_FLAG_* of the direction's sender
-/// (1 window scale known, 2 SACK permitted, 4 close initiated, 8 be liberal), `window_scale` its
-/// RFC 7323 shift count. 0: nothing known.
+/// proto_orig and proto_reply of TCP: `flags` are Linux's IP_CT_TCP_FLAG_* of the direction's
+/// sender (1 window scale known, 2 SACK permitted, 4 close initiated, 8 be liberal), `window_scale`
+/// its RFC 7323 shift count. 0: nothing known.
 constexpr std::uint32_t TcpMemory(std::uint8_t flags, std::uint8_t window_scale) {
   return static_cast<std::uint32_t>(flags << 8 | window_scale);
 }

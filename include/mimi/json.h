@@ -2,7 +2,8 @@
 #define MIMI_JSON_H_
 
 /// \file
-/// Rows and records as JSON, both ways: for people, for other tools, and for the paper's interchange.
+/// Rows and records as JSON, both ways: for people, for other tools, and for the paper's
+/// interchange.
 ///
 ///     std::string text = RowToJson(schema, row);
 ///     // {"client_ip":"198.51.100.7","client_port":40000,"backend_ip":"10.0.0.5"}
@@ -39,13 +40,15 @@ namespace mimi {
 /// A longer text is refused unread.
 inline constexpr std::size_t kMaxJsonRowSize = std::size_t{256} * 1024;  ///< bytes
 
-/// Every field that `row` holds; it may end with any prefix. Never fails: an enum value that is not listed
-/// appears as its number, what is no UTF-8 as U+FFFD (CheckRow tells).
+/// Every field that `row` holds; it may end with any prefix. Never fails: an enum value that is not
+/// listed appears as its number, what is no UTF-8 as U+FFFD (CheckRow tells).
 std::string RowToJson(const StateSchema& schema, std::span<const std::byte> row);
 
-/// A whole row. The key's fields must all be there; a value field that is not has its default. Members that are
-/// no fields, or come twice, are refused: a misspelt name must not pass for a default.
-/// Errors: InvalidArgument, "row:1:15: lb.flow.client_ip: expected an IPv4 address, got …", a line for each.
+/// A whole row. The key's fields must all be there; a value field that is not has its default.
+/// Members that are no fields, or come twice, are refused: a misspelt name must not pass for a
+/// default.
+/// Errors: InvalidArgument, "row:1:15: lb.flow.client_ip: expected an IPv4 address, got …", a line
+/// for each.
 absl::StatusOr<std::vector<std::byte>> RowFromJson(const StateSchema& schema,
                                                    std::string_view text);
 
@@ -62,11 +65,12 @@ struct OwnedRecord {
   }
 };
 
-/// {"op":"put","origin":"00f1…","term":7,"sequence":41,"row":{…}}; an erase has "key" in place of "row", with the
-/// key's fields. The origin is 16 hexadecimal digits.
+/// {"op":"put","origin":"00f1…","term":7,"sequence":41,"row":{…}}; an erase has "key" in place of
+/// "row", with the key's fields. The origin is 16 hexadecimal digits.
 std::string RecordToJson(const StateSchema& schema, const RecordView& record);
 
-/// Errors: InvalidArgument as above. op is "put" or "erase"; origin, term and sequence are 0 when left out.
+/// Errors: InvalidArgument as above. op is "put" or "erase"; origin, term and sequence are 0 when
+/// left out.
 absl::StatusOr<OwnedRecord> RecordFromJson(const StateSchema& schema, std::string_view text);
 
 }  // namespace mimi

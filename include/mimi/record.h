@@ -132,8 +132,8 @@ class BatchView {
   std::size_t key_size() const { return header_.key_size; }
   std::size_t row_size() const { return header_.row_size; }
   std::span<const std::byte> bytes() const { return bytes_; }
-  /// The same batch, read from a copy of its bytes; nothing is checked again. REQUIRES: `copy` equals
-  /// bytes().
+  /// The same batch, read from a copy of its bytes; nothing is checked again. REQUIRES: `copy`
+  /// equals bytes().
   BatchView At(std::span<const std::byte> copy) const {
     BatchView view = *this;
     view.bytes_ = copy;

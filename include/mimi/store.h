@@ -28,9 +28,10 @@
 ///   counter, `floor`, and every term in any stored row, and returns it with the head position. A
 ///   batch's term must have been handed out. State tables: after an *exclusive* claim only its own
 ///   term may write: an older one is Aborted, in the same atomic step in which the batch would have
-///   been stored. After a *shared* claim, all terms handed out may write and row versions decide. Once
-///   a writer (origin) has written a table under a term, its own older terms are Aborted there.
-///   The control table (name "mimi.pair", control.h) is open to every term handed out, at any time.
+///   been stored. After a *shared* claim, all terms handed out may write and row versions decide.
+///   Once a writer (origin) has written a table under a term, its own older terms are Aborted
+///   there. The control table (name "mimi.pair", control.h) is open to every term handed out, at
+///   any time.
 /// - **Versions.** A record whose version is not newer than the row's (or its tombstone's) changes
 ///   nothing, but a batch is kept in the feed whole. Batches of one (table, origin, term) continue
 ///   each other: one that was stored already (its last sequence is not newer) is accepted and not
@@ -138,8 +139,8 @@ struct StoreState {
   std::uint64_t table_full = 0;    ///< Puts left out because of max_rows
   std::uint64_t fenced = 0;        ///< batches refused with Aborted
   std::uint64_t stale = 0;         ///< records that a newer version outranked
-  /// Tombstones forgotten before `tombstone_age` because there were too many: older Puts of these keys
-  /// could come back.
+  /// Tombstones forgotten before `tombstone_age` because there were too many: older Puts of these
+  /// keys could come back.
   std::uint64_t tombstones_dropped = 0;
   std::uint64_t rows_missing = 0;  ///< left out, as far as this handle saw, and not brought since
   std::uint64_t missing_fit = 0;   ///< of these, how many there is room for now

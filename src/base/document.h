@@ -1,11 +1,11 @@
 #ifndef MIMI_SRC_BASE_DOCUMENT_H_
 #define MIMI_SRC_BASE_DOCUMENT_H_
 
-// Document: a TOML or JSON text as one kind of tree, each node with its place in the text, so that what reads
-// definitions and rows is written once and can always say where.
+// Document: a TOML or JSON text as one kind of tree, each node with its place in the text, so that
+// what reads definitions and rows is written once and can always say where.
 //
-// Parsing is bounded: the caller's limits on size, depth and number of nodes hold before memory is taken, and
-// no exception of the parsers below gets out.
+// Parsing is bounded: the caller's limits on size, depth and number of nodes hold before memory is
+// taken, and no exception of the parsers below gets out.
 //
 // Threads: values; any.
 
@@ -80,7 +80,8 @@ class Problems {
  public:
   explicit Problems(std::string_view file) : file_(file) {}
 
-  /// `path` may be empty. After 20 lines only counts, so that a hostile text makes no endless message.
+  /// `path` may be empty. After 20 lines only counts, so that a hostile text makes no endless
+  /// message.
   void Add(Place place, std::string_view path, std::string_view what);
   bool empty() const { return count_ == 0; }
   /// OK, or InvalidArgument with all lines.

@@ -123,15 +123,16 @@ std::optional<UnixTime> ParseTime(std::string_view text) {
   const std::chrono::year_month_day date(std::chrono::year(*year),
                                          std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day)));
-  // Nanoseconds in 64 bits reach from 1677-09-21 to 2262-04-11; the seconds before and after do not all fit.
+  // Nanoseconds in 64 bits reach from 1677-09-21 to 2262-04-11; the seconds before and after do not
+  // all fit.
   if (!date.ok() || *year < 1677 || *year > 2262) {
     return std::nullopt;
   }
   const std::int64_t seconds =
       std::chrono::sys_days(date).time_since_epoch().count() * std::int64_t{86400} + *hour * 3600 +
       *minute * 60 + *second;
-  // The fraction is added to the multiple of whole seconds towards zero, so that no step leaves the range
-  // before the sum does.
+  // The fraction is added to the multiple of whole seconds towards zero, so that no step leaves the
+  // range before the sum does.
   const bool negative = seconds < 0 && *fraction > 0;
   std::int64_t nanoseconds = 0;
   if (__builtin_mul_overflow(seconds + (negative ? 1 : 0), std::int64_t{1'000'000'000},

@@ -1,5 +1,5 @@
-// JSON by nlohmann-json's event interface: it takes no more memory than the tree that we build, throws
-// nothing, and stops as soon as a limit is reached.
+// JSON by nlohmann-json's event interface: it takes no more memory than the tree that we build,
+// throws nothing, and stops as soon as a limit is reached.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +17,8 @@
 namespace mimi::internal {
 namespace {
 
-// Follows the parser's events through the text and so knows where each token starts, which the parser does
-// not tell. Relies on the text being valid up to the event.
+// Follows the parser's events through the text and so knows where each token starts, which the
+// parser does not tell. Relies on the text being valid up to the event.
 class TokenPlaces {
  public:
   explicit TokenPlaces(std::string_view text) : text_(text) {
@@ -145,7 +145,8 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
   }
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: what"; the place is ours to tell.
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: what"; the place is ours
+    // to tell.
     std::string_view what = error.what();
     const std::size_t from = what.find(": ");
     what.remove_prefix(from == std::string_view::npos ? 0 : from + 2);

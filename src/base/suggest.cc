@@ -35,8 +35,8 @@ std::size_t Distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-// Letters that both have in the same place, from the front and from the back. Decides between words of one distance:
-// of those at one letter from "ip4", "ipv4" is meant sooner than "i64".
+// Letters that both have in the same place, from the front and from the back. Decides between words
+// of one distance: of those at one letter from "ip4", "ipv4" is meant sooner than "i64".
 std::size_t Shared(std::string_view a, std::string_view b) {
   const std::size_t most = std::min(a.size(), b.size());
   std::size_t front = 0;

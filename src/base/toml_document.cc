@@ -1,5 +1,5 @@
-// TOML by toml++. Distributions compile it into a library that reports mistakes by exceptions; Parse() below is the
-// wall behind which they stay.
+// TOML by toml++. Distributions compile it into a library that reports mistakes by exceptions;
+// Parse() below is the wall behind which they stay.
 
 #include <algorithm>
 #include <cstddef>

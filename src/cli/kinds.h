@@ -49,8 +49,8 @@ config::Build<Driver> ReadSyslogDriver(config::Section& section, config::ReadCon
 // kinds/table.cc
 config::Build<Minion> ReadTableMinion(config::Section& section, config::ReadContext& context);
 
-// kinds/translation.cc: [minion.flow], for minions of mimi.flow; nothing when the table is mimi.flow
-// and there is no such section.
+// kinds/translation.cc: [minion.flow], for minions of mimi.flow; nothing when the table is
+// mimi.flow and there is no such section.
 std::optional<FlowTranslation> ReadFlowTranslation(config::Section& section,
                                                    const StateSchema& table);
 

@@ -103,7 +103,8 @@ class Section {
   std::optional<std::size_t> ReadWord(std::string_view key,
                                       std::span<const std::string_view> words);
 
-  /// The table below `key`; null when there is none. A list of tables too where one may stand alone.
+  /// The table below `key`; null when there is none. A list of tables too where one may stand
+  /// alone.
   Section* Child(std::string_view key);
   std::vector<Section*> Children(std::string_view key);
   /// The tables below `key` by their names, in the order of the text: [pool.web], [pool.mail].

@@ -24,9 +24,9 @@ namespace mimi::internal {
 /// Writes rows of the control table, under a control term of its own. It is a pump like any other:
 /// while the store is away, the newest row per key waits.
 ///
-/// Reports are written by one that claims by itself, whenever it needs to. The wanted row is written
-/// by one that claims only when told (Outrank): what an earlier holder of the manager's lease still
-/// has waiting must never get a newer term than its successor's.
+/// Reports are written by one that claims by itself, whenever it needs to. The wanted row is
+/// written by one that claims only when told (Outrank): what an earlier holder of the manager's
+/// lease still has waiting must never get a newer term than its successor's.
 ///
 /// Threads: the loop thread only.
 class ControlWriter : private PumpOwner {

@@ -180,8 +180,8 @@ bool EngineImpl::MayHoldTraffic(Side side) const {
 }
 
 // Whether its data plane is ahead of the store. The target of a planned move has nothing of its own
-// before the redirect, and what it has of the store may be old; once it is activated, nobody but the
-// manager can tell which it is, and the row says so soon.
+// before the redirect, and what it has of the store may be old; once it is activated, nobody but
+// the manager can tell which it is, and the row says so soon.
 std::optional<bool> EngineImpl::KnowsBetter(Side side) const {
   const PairRow* wanted = board_.loaded() ? board_.last_wanted() : nullptr;
   const bool target = wanted != nullptr && wanted->phase == MovingPhase(side);

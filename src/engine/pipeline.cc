@@ -93,8 +93,9 @@ bool Pipeline::WantsToWrite() const {
     return std::any_of(sources_.begin(), sources_.end(),
                        [](const auto& source) { return source->pump().stats().pending > 0; });
   }
-  // A replaced repository knows no wanted row until a manager writes it again. Were it the primary's
-  // then by default, what the primary last knew would come over the flows of a minion with traffic.
+  // A replaced repository knows no wanted row until a manager writes it again. Were it the
+  // primary's then by default, what the primary last knew would come over the flows of a minion
+  // with traffic.
   const PairRow* wanted = board_.last_wanted();
   const bool asked =
       wanted == nullptr ? options_.side == Side::kPrimary : MayClaim(*wanted, options_.side);

@@ -32,8 +32,8 @@ namespace mimi::internal {
 /// (exclusive), or at its first traffic-caused event after not being the newest claimant (shared).
 /// While it stands by, Puts wait, one per key, and abrupt erases are counted and dropped: who does
 /// not hold the traffic may not erase. When a move to the other box is committed, or (shared) that
-/// box has claimed, what waits here is older than what that box has written since, and is forgotten;
-/// the next claim resyncs.
+/// box has claimed, what waits here is older than what that box has written since, and is
+/// forgotten; the next claim resyncs.
 ///
 /// Threads: the loop thread only.
 class Pipeline {

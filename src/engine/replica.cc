@@ -207,8 +207,8 @@ bool Replica::PassOn(const BatchView& batch, std::optional<UnixTime> time) {
 // The keys of a batch that was applied to the rows. What the rows say about a key when its turn
 // comes is what will be sent, so only whether there is a row matters here.
 void Replica::MarkBatch(const BatchView& batch, bool snapshot) {
-  // Once the traffic has left a box, its data plane was put right with what the store had then: what
-  // the box wrote itself, and comes only now, may have been taken for too much.
+  // Once the traffic has left a box, its data plane was put right with what the store had then:
+  // what the box wrote itself, and comes only now, may have been taken for too much.
   const bool has_own = !snapshot && !(options_.knows_better && options_.knows_better() == false);
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (outcomes_[i] == RowMap::Outcome::kStale || outcomes_[i] == RowMap::Outcome::kTableFull) {

@@ -26,8 +26,8 @@
 // A box with traffic knows better. Only its agent may have restarted: then its data plane is ahead
 // of the store, which its driver's resync will put right. So where a data plane that is loaded is
 // not empty, and its box may have the traffic (`knows_better`), what it holds is left as it is, and
-// only what it lacks is put: it is walked (Minion::Audit) between the load and the first offer. When
-// the traffic is gone the box stops being the authority, and an audit is wished for.
+// only what it lacks is put: it is walked (Minion::Audit) between the load and the first offer.
+// When the traffic is gone the box stops being the authority, and an audit is wished for.
 //
 // Loads. What the load brings is applied beside what is there; rows that nobody mentioned by its
 // end are dropped in slices and erased from the sink. From another incarnation, a new set of rows

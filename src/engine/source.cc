@@ -147,8 +147,8 @@ void Source::WatchDriver(MonotonicTime now) {
   }
 }
 
-// What a burst of erases is a share of (EraseHold). Lanes do not count their rows; the store does, all
-// tables of the pair together, and one is as good as all of it.
+// What a burst of erases is a share of (EraseHold). Lanes do not count their rows; the store does,
+// all tables of the pair together, and one is as good as all of it.
 void Source::CountRows(MonotonicTime now) {
   if (now < count_rows_at_) {
     return;

@@ -43,8 +43,8 @@ class Source : public PumpOwner, public FeedSubscriber, private StateSink {
     std::function<void(std::string_view kind, std::string detail)> emit;
     /// Tick() is wanted before NextDeadline(): the driver has brought something.
     std::function<void()> wake{};
-    /// Something was lost while this box does not write, so that no resync repairs it: its data plane
-    /// may hold what the store does not know.
+    /// Something was lost while this box does not write, so that no resync repairs it: its data
+    /// plane may hold what the store does not know.
     std::function<void()> on_lost_unwritten{};
   };
   static absl::StatusOr<std::unique_ptr<Source>> New(const StateSchema& schema, Options options,

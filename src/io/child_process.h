@@ -13,8 +13,8 @@
 
 namespace mimi {
 
-/// What it printed on both streams, at most 1 MiB. Errors: FailedPrecondition (cannot be run, failed:
-/// with its words, or took too long).
+/// What it printed on both streams, at most 1 MiB. Errors: FailedPrecondition (cannot be run,
+/// failed: with its words, or took too long).
 absl::StatusOr<std::string> RunChild(const std::vector<std::string>& command,
                                      const std::string& input);
 

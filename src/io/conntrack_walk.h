@@ -6,8 +6,8 @@
 //   while (const CtEntry* entry = *walk->Next()) { … }      // may be interrupted anywhere
 //
 // Entries that come and go meanwhile may be shown or not. The kernel makes the next part of its
-// answer when this one is taken, inside the system call, so a walk never waits. Whoever gives one up
-// in the middle opens another: the kernel does not begin a second answer on one socket.
+// answer when this one is taken, inside the system call, so a walk never waits. Whoever gives one
+// up in the middle opens another: the kernel does not begin a second answer on one socket.
 //
 // Threads: one at a time. Lifetime: an entry is valid until the next call.
 

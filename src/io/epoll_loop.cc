@@ -141,8 +141,8 @@ TimerId EpollLoop::At(MonotonicTime at, std::function<void()> fire) {
   return timer;
 }
 
-// Setting a timer is the most expensive call of a round (40 us in some virtual machines). So one that is
-// set too early stays, and fires for nothing once; and what is due already needs none.
+// Setting a timer is the most expensive call of a round (40 us in some virtual machines). So one
+// that is set too early stays, and fires for nothing once; and what is due already needs none.
 bool EpollLoop::ArmTimer() {
   const std::optional<MonotonicTime> earliest = timers_.Earliest();
   if (!earliest.has_value()) {

@@ -13,8 +13,8 @@
 namespace mimi::internal {
 
 /// The bytes of a key file without a newline at the end. It must be a regular file that its owner
-/// alone may read, of 16 to 4096 bytes. Errors: NotFound, FailedPrecondition (rights, or others have
-/// too many), InvalidArgument (size). No message shows what is in it.
+/// alone may read, of 16 to 4096 bytes. Errors: NotFound, FailedPrecondition (rights, or others
+/// have too many), InvalidArgument (size). No message shows what is in it.
 absl::StatusOr<std::string> ReadKeyFile(const std::string& path);
 
 }  // namespace mimi::internal

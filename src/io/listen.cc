@@ -86,8 +86,8 @@ absl::StatusOr<UniqueFd> ListenUnix(const std::string& path, const std::string& 
     return clear;
   }
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  // Linux gives the file the mode of the socket's inode, less the umask: this way there is no moment
-  // at which others could connect.
+  // Linux gives the file the mode of the socket's inode, less the umask: this way there is no
+  // moment at which others could connect.
   if (!fd.valid() || fchmod(fd.get(), 0600) != 0 || Bind(fd, address) != 0) {
     return Failed(path, errno);
   }

@@ -3,11 +3,11 @@
 
 // NetlinkSocket: one non-blocking netlink socket with buffers that last and batched reading.
 //
-//   auto socket = NetlinkSocket::Open({.receive_buffer = 32 << 20, .groups = {NFNLGRP_CONNTRACK_NEW}});
-//   …
-//   absl::StatusOr<std::size_t> count = socket->Receive();     // when fd() is readable
-//   for (std::size_t i = 0; i < *count; ++i) { NetlinkReader reader(socket->datagram(i)); … }
-//   if (socket->overruns() > seen) { … events were lost: resync … }
+//   auto socket = NetlinkSocket::Open({.receive_buffer = 32 << 20, .groups =
+//   {NFNLGRP_CONNTRACK_NEW}}); … absl::StatusOr<std::size_t> count = socket->Receive();     // when
+//   fd() is readable for (std::size_t i = 0; i < *count; ++i) { NetlinkReader
+//   reader(socket->datagram(i)); … } if (socket->overruns() > seen) { … events were lost: resync …
+//   }
 //
 // A socket belongs to the network namespace that the calling thread is in when it is opened
 // (network_namespace.h), whatever the thread does later.
@@ -59,17 +59,17 @@ class NetlinkSocket {
   /// bytes).
   std::size_t receive_buffer() const { return receive_buffer_; }
 
-  /// A classic BPF program that sees each datagram from the netlink header on; what it answers 0 to is
-  /// never queued. (BPF loads are big-endian, so compare with htonl() of header fields.)
+  /// A classic BPF program that sees each datagram from the netlink header on; what it answers 0 to
+  /// is never queued. (BPF loads are big-endian, so compare with htonl() of header fields.)
   absl::Status SetFilter(std::span<const sock_filter> program);
 
   /// One system call for all messages in `bytes`. Errors: ResourceExhausted (not now, nothing was
   /// taken), Unavailable.
   absl::Status Send(std::span<const std::byte> bytes);
 
-  /// Takes what is there, up to `batch` datagrams, without waiting. 0: nothing was there. Call again
-  /// until 0, or later: readiness is level-triggered. Datagrams that did not fit and overruns of the
-  /// kernel's queue (ENOBUFS) are counted and skipped. Errors: Unavailable.
+  /// Takes what is there, up to `batch` datagrams, without waiting. 0: nothing was there. Call
+  /// again until 0, or later: readiness is level-triggered. Datagrams that did not fit and overruns
+  /// of the kernel's queue (ENOBUFS) are counted and skipped. Errors: Unavailable.
   absl::StatusOr<std::size_t> Receive();
   /// REQUIRES: i < what Receive() returned. Valid until the next Receive().
   std::span<const std::byte> datagram(std::size_t i) const {

@@ -4,8 +4,8 @@
 // NetworkNamespace: doing something in another network namespace, and running programs there.
 //
 //   NetworkNamespace box = *NetworkNamespace::Open("edge");     // /run/netns/edge
-//   box.Do([&] { socket = NetlinkSocket::Open({}); });          // a socket stays where it was opened
-//   absl::StatusOr<std::string> text = box.RunProgram({"nft", "list", "ruleset"}, "");
+//   box.Do([&] { socket = NetlinkSocket::Open({}); });          // a socket stays where it was
+//   opened absl::StatusOr<std::string> text = box.RunProgram({"nft", "list", "ruleset"}, "");
 //
 // A namespace belongs to a thread, and a caller's thread is not ours to move: what is to be done
 // inside runs on a thread that lives as long as the call. For the process's own namespace it runs
@@ -52,7 +52,8 @@ class NetworkNamespace {
   std::uint64_t id_ = 0;
 };
 
-/// Of /proc/sys/net/netfilter, in the calling thread's namespace. Errors: NotFound, FailedPrecondition.
+/// Of /proc/sys/net/netfilter, in the calling thread's namespace. Errors: NotFound,
+/// FailedPrecondition.
 absl::StatusOr<std::string> ReadSysctl(const std::string& name);
 absl::Status WriteSysctl(const std::string& name, const std::string& value);
 /// The longest time-out of all protocols, in seconds, 20 days at most.

@@ -4,15 +4,17 @@
 // RedisConnection: one connection to one Redis server, from connect to close.
 //
 //   auto connection = std::make_unique<RedisConnection>(options, address, loop);
-//   connection->Start([](absl::Status ended) {…});            // once, with the reason; drop the object there
-//   connection->Send({"GET", key}, [](RedisReply reply) {…});   // at once: kept until there is a connection
+//   connection->Start([](absl::Status ended) {…});            // once, with the reason; drop the
+//   object there connection->Send({"GET", key}, [](RedisReply reply) {…});   // at once: kept until
+//   there is a connection
 //
-// Start connects (TCP or a socket of this host), does the TLS handshake, logs in and selects the database. Commands
-// are pipelined; answers come in order. A server that owes an answer and says nothing for `reply_timeout` is given up, and so
-// is one that does not let us in within `connect_timeout`. Nothing is tried again here, and errors that the server answers
-// are handed on.
+// Start connects (TCP or a socket of this host), does the TLS handshake, logs in and selects the
+// database. Commands are pipelined; answers come in order. A server that owes an answer and says
+// nothing for `reply_timeout` is given up, and so is one that does not let us in within
+// `connect_timeout`. Nothing is tried again here, and errors that the server answers are handed on.
 //
-// A reason is "ADDRESS: STATE: detail", with the named states of redis_store.h: "refused", "no answer", …
+// A reason is "ADDRESS: STATE: detail", with the named states of redis_store.h: "refused", "no
+// answer", …
 //
 // Threads: the loop thread only. Callbacks never run inside Start or Send.
 // Lifetime: options, loop outlive it. A callback may destroy it; callbacks are dropped with it.

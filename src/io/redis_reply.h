@@ -7,8 +7,8 @@
 //   if (reply.view().is_error()) { … reply.view().text() … }
 //   for (std::size_t i = 0; i < reply.view().size(); ++i) { reply.view()[i].integer(); }
 //
-// A value that is not what is asked for reads as empty, 0 or nil: a server that answers nonsense is noticed by who
-// checks what it got, and never crashes us.
+// A value that is not what is asked for reads as empty, 0 or nil: a server that answers nonsense is
+// noticed by who checks what it got, and never crashes us.
 //
 // Threads: values; one at a time. Lifetime: a RedisValue is a view of its RedisReply.
 

@@ -17,11 +17,13 @@ namespace mimi::internal {
 /// RESP (redis.io/docs/reference/protocol-spec): an array of bulk strings.
 void AppendCommand(std::span<const std::string_view> arguments, std::string* out);
 
-/// The named state of redis_store.h that an error answer stands for: "out of memory", "wrong password", …; for all
-/// others "error". The server's word may stand anywhere: older servers wrap what a script met.
+/// The named state of redis_store.h that an error answer stands for: "out of memory", "wrong
+/// password", …; for all others "error". The server's word may stand anywhere: older servers wrap
+/// what a script met.
 std::string_view RedisTrouble(std::string_view error);
 
-/// A Cluster's answer to who asks the wrong node: "MOVED 3999 10.0.0.7:6381" or "ASK 3999 10.0.0.7:6381".
+/// A Cluster's answer to who asks the wrong node: "MOVED 3999 10.0.0.7:6381" or "ASK 3999
+/// 10.0.0.7:6381".
 struct RedisRedirection {
   RedisAddress to;
   bool ask = false;  ///< for once, and with ASKING before it

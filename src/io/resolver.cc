@@ -36,7 +36,8 @@ Found LookUp(const std::string& host, std::uint16_t port, int flags) {
   return addresses;
 }
 
-// What the thread and the asker share. The thread writes `found`, then the bell: reading the bell orders the two.
+// What the thread and the asker share. The thread writes `found`, then the bell: reading the bell
+// orders the two.
 struct Answer {
   UniqueFd bell{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   Found found = std::vector<SocketAddress>();

@@ -3,10 +3,11 @@
 
 // Resolve: a host's name to socket addresses, without blocking the loop.
 //
-//   resolving = Resolve("redis.example", 6379, loop, [this](absl::StatusOr<std::vector<SocketAddress>> found) {…});
+//   resolving = Resolve("redis.example", 6379, loop,
+//   [this](absl::StatusOr<std::vector<SocketAddress>> found) {…});
 //
-// Addresses in digits are answered by the next turn of the loop. A name costs a thread for as long as the
-// system's resolver takes; it touches nothing but its own result.
+// Addresses in digits are answered by the next turn of the loop. A name costs a thread for as long
+// as the system's resolver takes; it touches nothing but its own result.
 //
 // Threads: the loop thread only. Lifetime: `done` is not called once the returned token is gone.
 

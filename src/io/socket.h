@@ -53,8 +53,8 @@ struct SocketPath {
   std::uint32_t mark = 0;    ///< SO_MARK
 };
 
-/// Makes a socket of that family and sets it on the path; bound when `path` names a local address or
-/// a port. Errors: SocketError's, with what failed in words.
+/// Makes a socket of that family and sets it on the path; bound when `path` names a local address
+/// or a port. Errors: SocketError's, with what failed in words.
 absl::StatusOr<UniqueFd> OpenSocket(int family, int type, int protocol, const SocketPath& path);
 
 int FamilyOf(const Ip& ip);

@@ -10,8 +10,8 @@
 //   auto server = StreamServer::Listen(ListenUnix("/run/mimi/edge1.sock", {}), loop, options,
 //       [](StreamConnection& connection) { return std::make_unique<Echo>(connection); });
 //
-// Bounded: connections, bytes unread by the handler, and (by the handler, which asks unsent()) bytes
-// that the peer does not take. A connection without a byte for `idle` is closed.
+// Bounded: connections, bytes unread by the handler, and (by the handler, which asks unsent())
+// bytes that the peer does not take. A connection without a byte for `idle` is closed.
 //
 // Threads: the loop thread only. Lifetime: the loop outlives the server; a handler lives as long as
 // its connection, and neither longer than the server.

@@ -1,13 +1,16 @@
 #ifndef MIMI_SRC_IO_TLS_SESSION_H_
 #define MIMI_SRC_IO_TLS_SESSION_H_
 
-// TlsSession: a TLS client (1.2 or 1.3) between two byte strings; whoever holds the descriptor moves the bytes.
+// TlsSession: a TLS client (1.2 or 1.3) between two byte strings; whoever holds the descriptor
+// moves the bytes.
 //
-//   tls->Receive(bytes_from_the_socket, &plain);     // what they mean; fails when the peer is not who it must be
+//   tls->Receive(bytes_from_the_socket, &plain);     // what they mean; fails when the peer is not
+//   who it must be
 //   tls->Send(plain);                                // kept until the handshake is through
 //   tls->Take(&bytes_for_the_socket);
 //
-// The peer's certificate is always verified, against `ca_file` or the system's roots, and must have the name.
+// The peer's certificate is always verified, against `ca_file` or the system's roots, and must have
+// the name.
 //
 // Threads: one at a time. Lifetime: a value behind a pointer.
 
@@ -36,7 +39,8 @@ class TlsSession {
   /// Errors: InvalidArgument (a file that cannot be used), named.
   static absl::StatusOr<std::unique_ptr<TlsSession>> New(const TlsOptions& options);
 
-  /// Appends what was received to `*plain`. Errors: Unavailable that says what was wrong with the peer.
+  /// Appends what was received to `*plain`. Errors: Unavailable that says what was wrong with the
+  /// peer.
   virtual absl::Status Receive(std::string_view bytes, std::string* plain) = 0;
   virtual absl::Status Send(std::string_view plain) = 0;
   /// Appends what has to be sent.

@@ -2,8 +2,8 @@
 #define MIMI_SRC_LIVENESS_PROBE_H_
 
 /// \file
-/// Probe: what tcp, http and icmp probes share: the schedule, its timer, the report. A kind of probe
-/// only says how one is begun and abandoned.
+/// Probe: what tcp, http and icmp probes share: the schedule, its timer, the report. A kind of
+/// probe only says how one is begun and abandoned.
 ///
 /// Threads: the loop thread only, but metrics().
 /// Lifetime: the loop outlives it.

@@ -83,8 +83,8 @@ class TranslatingMinion final : public Minion {
   std::uint64_t refused_ = 0;
 };
 
-// A batch of flows can be larger than its batch of rows: then it goes in pieces. Should a later piece
-// not be taken, the whole is offered again, which is harmless (sink.h).
+// A batch of flows can be larger than its batch of rows: then it goes in pieces. Should a later
+// piece not be taken, the whole is offered again, which is harmless (sink.h).
 absl::StatusOr<Position> TranslatingMinion::Apply(const BatchView& batch) {
   if (batch.table() != schema().table()) {
     return Error(absl::StatusCode::kInvalidArgument, "a batch of another table than {}",

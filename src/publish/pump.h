@@ -102,8 +102,8 @@ class Pump {
 
   absl::Status SetTerm(std::uint64_t term);
   void Mute();
-  // The store that knew the term is gone, and another may have given it to somebody else: mutes, and
-  // what is sealed waits for the next term.
+  // The store that knew the term is gone, and another may have given it to somebody else: mutes,
+  // and what is sealed waits for the next term.
   void Withdraw();
   const absl::Status& status() const;
 
@@ -123,8 +123,8 @@ class Pump {
   // What waited when the term began is confirmed: from here on the sink lacks only what is new.
   bool backlog_confirmed() const;
 
-  // While muted: the traffic comes to this box, and the term will follow (a move redirects before it
-  // claims). Abrupt erases then wait like all else.
+  // While muted: the traffic comes to this box, and the term will follow (a move redirects before
+  // it claims). Abrupt erases then wait like all else.
   void set_expecting(bool expecting);
   // While muted: another box has become the writer. What waits here is from before that, and must
   // not be sent under a later term over what that box has written since: it is forgotten, counted

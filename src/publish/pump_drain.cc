@@ -185,7 +185,8 @@ void Pump::Impl::ReleaseHeld() {
   if (hold_.empty()) {
     return;
   }
-  // Not since when they are held: a reader would take what waits on purpose for a pipeline that lags.
+  // Not since when they are held: a reader would take what waits on purpose for a pipeline that
+  // lags.
   const UnixTime time = clock_.unix_now();
   for (std::span<const std::byte> key = hold_.Release(now_); !key.empty();
        key = hold_.Release(now_)) {

@@ -1,26 +1,32 @@
 #ifndef MIMI_SRC_PUBLISH_SHARED_INDEX_H_
 #define MIMI_SRC_PUBLISH_SHARED_INDEX_H_
 
-// SharedIndex: from 32 bits of a hash (the tag) to 32-bit references, written by one thread while others read.
+// SharedIndex: from 32 bits of a hash (the tag) to 32-bit references, written by one thread while
+// others read.
 //
 //     slot = tag << 32 | reference        0 is an empty slot
 //
-// Slots never move within an array, and an entry that goes leaves kDeleted, so a reader that walks from the tag's home to
-// the first empty slot passes every entry that was there all the time. (state/tag_index.h, for one thread, moves them.)
+// Slots never move within an array, and an entry that goes leaves kDeleted, so a reader that walks
+// from the tag's home to the first empty slot passes every entry that was there all the time.
+// (state/tag_index.h, for one thread, moves them.)
 //
-// When an array is 5/8 full of entries and deleted ones it is built anew: into one twice as long, or of the same length if most are
-// deleted. The writer copies some slots with every operation; what it changes in front of the copy's cursor it changes in both arrays,
-// what is behind it will be copied. When all is copied the new array is *published*; readers start in the published one.
+// When an array is 5/8 full of entries and deleted ones it is built anew: into one twice as long,
+// or of the same length if most are deleted. The writer copies some slots with every operation;
+// what it changes in front of the copy's cursor it changes in both arrays, what is behind it will
+// be copied. When all is copied the new array is *published*; readers start in the published one.
 //
-// A reader may be anywhere in the old array then. Nobody waits for it: the old array's pages go back to the kernel, so that it reads
-// as empty, but it stays mapped, and is used again when that length is built next. So a reader can miss an entry only in an array that
-// has been replaced meanwhile. Hence the rule: *a miss counts only if the same array is still the published one* (StillPublished);
-// else look again. A hit always counts: the row itself says whether it is the one (shared_rows.h). Memory: at most two arrays of each
-// length are ever mapped, and only the published one and the one being built have pages.
+// A reader may be anywhere in the old array then. Nobody waits for it: the old array's pages go
+// back to the kernel, so that it reads as empty, but it stays mapped, and is used again when that
+// length is built next. So a reader can miss an entry only in an array that has been replaced
+// meanwhile. Hence the rule: *a miss counts only if the same array is still the published one*
+// (StillPublished); else look again. A hit always counts: the row itself says whether it is the one
+// (shared_rows.h). Memory: at most two arrays of each length are ever mapped, and only the
+// published one and the one being built have pages.
 //
-// Atomics. A slot's release store pairs with the reader's acquire load: who sees a reference sees the row that was written before it.
-// The store of published_ (release) pairs with its loads (acquire): who sees the number sees the array's slots; and since the old
-// array is touched only after that store, who sees the old array change sees the new number.
+// Atomics. A slot's release store pairs with the reader's acquire load: who sees a reference sees
+// the row that was written before it. The store of published_ (release) pairs with its loads
+// (acquire): who sees the number sees the array's slots; and since the old array is touched only
+// after that store, who sees the old array change sees the new number.
 //
 // Threads: Published, StillPublished, ForEach, Prefetch and Guess on any; everything else on one.
 // Lifetime: a Slot pointer of the writer is valid until the next Step() or Insert().
@@ -93,8 +99,8 @@ class SharedIndex {
   /// Changes the reference of a slot that Find returned; kDeleted removes it.
   void Replace(Slot* slot, std::uint32_t reference);
 
-  /// Begins to build anew if `more` inserts would fill the array above 5/8, and moves a build, and the return of old pages, on by
-  /// about `slots` slots. 4 for each operation are enough.
+  /// Begins to build anew if `more` inserts would fill the array above 5/8, and moves a build, and
+  /// the return of old pages, on by about `slots` slots. 4 for each operation are enough.
   void Step(std::size_t more, std::size_t slots);
 
   std::uint64_t rebuilds() const { return rebuilds_; }

@@ -7,15 +7,17 @@
 //
 //     [count << 1 | being written] [row, rounded up to words]
 //
-// A row that readers can find is never written to: a change fills another entry and then lets the index point to it. So a reader
-// that finds an entry being written, or a count that has changed while it copied, has come by a reference that the index no longer
-// holds: it looks there again and finds the new one. It never waits for a writer, not even for one that was stopped half-way.
+// A row that readers can find is never written to: a change fills another entry and then lets the
+// index point to it. So a reader that finds an entry being written, or a count that has changed
+// while it copied, has come by a reference that the index no longer holds: it looks there again and
+// finds the new one. It never waits for a writer, not even for one that was stopped half-way.
 //
-// Atomics (Boehm, "Can seqlocks get along with programming language memory models?", 2012, without fences, which ThreadSanitizer does
-// not know; on x86 all of these are plain moves). Writer: the word "being written" (release, so that who sees it sees the index
-// without this entry), the row's words (each release), then the new count (release). Reader: count (acquire), the row's words (each
-// acquire), count again (relaxed). If a word of the copy is new, its acquire load makes "being written" or something later visible
-// to the second load of the count, which then differs.
+// Atomics (Boehm, "Can seqlocks get along with programming language memory models?", 2012, without
+// fences, which ThreadSanitizer does not know; on x86 all of these are plain moves). Writer: the
+// word "being written" (release, so that who sees it sees the index without this entry), the row's
+// words (each release), then the new count (release). Reader: count (acquire), the row's words
+// (each acquire), count again (relaxed). If a word of the copy is new, its acquire load makes
+// "being written" or something later visible to the second load of the count, which then differs.
 //
 // Threads: Read and Prefetch on any; everything else on one. Lifetime: memory stays until the end.
 

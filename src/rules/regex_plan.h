@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_RULES_REGEX_PLAN_H_
 #define MIMI_SRC_RULES_REGEX_PLAN_H_
 
-// RegexPlan: a rule's `regex`, for lines too awkward for a template. By RE2, whose time is linear in
-// the line: no pattern and no line can keep it busy.
+// RegexPlan: a rule's `regex`, for lines too awkward for a template. By RE2, whose time is linear
+// in the line: no pattern and no line can keep it busy.
 //
 // Threads: constant once compiled; any.
 

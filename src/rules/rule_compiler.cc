@@ -28,8 +28,8 @@ std::optional<Action> FindAction(std::string_view name) {
   return found == kActions.end() ? std::nullopt : std::optional(found->second);
 }
 
-// The longest literal that every line of the program has, if it has `size` bytes; `first`: it begins
-// with it.
+// The longest literal that every line of the program has, if it has `size` bytes; `first`: it
+// begins with it.
 std::string_view AnchorOf(const Program& program, std::size_t size, bool* first) {
   std::string_view longest;
   *first = false;

@@ -1,7 +1,8 @@
 #ifndef MIMI_SRC_RULES_RULE_SET_H_
 #define MIMI_SRC_RULES_RULE_SET_H_
 
-// RuleSet: rule files, compiled together, ready to read lines. The language is in docs/log-rules.md.
+// RuleSet: rule files, compiled together, ready to read lines. The language is in
+// docs/log-rules.md.
 //
 // Threads: constant once compiled; any.
 
@@ -39,8 +40,8 @@ struct RuleSet {
 };
 
 /// `first_row`: what a row is where no rule says otherwise; empty: the schema's default.
-/// Errors: InvalidArgument with a line "file:line:column: rule "name": what" for each mistake, below
-/// it the line of the file and a caret; Unimplemented (`regex` without RE2).
+/// Errors: InvalidArgument with a line "file:line:column: rule "name": what" for each mistake,
+/// below it the line of the file and a caret; Unimplemented (`regex` without RE2).
 absl::StatusOr<std::shared_ptr<const RuleSet>> CompileRules(std::span<const RuleText> texts,
                                                             const StateSchema& schema,
                                                             std::vector<std::byte> first_row = {});

@@ -31,7 +31,8 @@ class Translation {
   static absl::StatusOr<Translation> Compile(const StateSchema& from, const StateSchema& to,
                                              const FieldMapping& mapping);
 
-  /// `from` is a whole row, or only a key: then of `to` only the key is written. Refusal::kNone: done.
+  /// `from` is a whole row, or only a key: then of `to` only the key is written. Refusal::kNone:
+  /// done.
   Refusal Forward(std::span<const std::byte> from, bool key_only, std::span<std::byte> to) const;
 
   /// Whether each field of the source that counts in audits can be had back.

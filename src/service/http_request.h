@@ -4,8 +4,8 @@
 // One HTTP/1.1 request out of a stream of bytes (RFC 9112), as far as a small server of our own
 // needs it: request line and header fields, no bodies.
 //
-// Bounded: a head of at most kMaxHttpHead bytes. Refused with the status code of the answer: what is
-// no HTTP/1 (400), too long (431), a body (413), an expectation (417), HTTP/2 and above (505).
+// Bounded: a head of at most kMaxHttpHead bytes. Refused with the status code of the answer: what
+// is no HTTP/1 (400), too long (431), a body (413), an expectation (417), HTTP/2 and above (505).
 //
 // Threads: pure; any.
 

@@ -19,8 +19,8 @@ namespace mimi::service {
 
 class ServiceNotify {
  public:
-  /// Reads $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID. `status` is asked twice in a watchdog's
-  /// time, or each five seconds: one line for `systemctl status`.
+  /// Reads $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID. `status` is asked twice in a
+  /// watchdog's time, or each five seconds: one line for `systemctl status`.
   ServiceNotify(Loop& loop, std::function<std::string()> status);
   ~ServiceNotify();
   ServiceNotify(const ServiceNotify&) = delete;

@@ -4,8 +4,8 @@
 // The rules of store.h that need no storage: who may write (Fence), and which batch follows which
 // (Continuity).
 //
-// Every store of ours applies them in the step in which it stores a batch, under whatever makes that
-// step atomic:
+// Every store of ours applies them in the step in which it stores a batch, under whatever makes
+// that step atomic:
 //
 //     absl::StatusOr<bool> is_new = Admit(fence, continuity, batch);
 //     … false: stored already; true: store it, and …

@@ -86,8 +86,8 @@ RowMap::RowMap(const StateSchema& schema, const Limits& limits)
 template <class RecordAt>
 RowMap::Counts RowMap::ApplyAll(std::size_t size, RecordAt record_at, MonotonicTime now,
                                 Position position, std::span<Outcome> outcomes) {
-  // A record passes three stages, kAhead records apart: its tag is computed and its index slot asked
-  // for; the slot is read and the row asked for; the record is applied.
+  // A record passes three stages, kAhead records apart: its tag is computed and its index slot
+  // asked for; the slot is read and the row asked for; the record is applied.
   std::array<std::uint32_t, 2 * kAhead> tags;  // of the records between the first and the last
   Tally tally{};
   for (std::size_t i = 0; i < size + 2 * kAhead; ++i) {

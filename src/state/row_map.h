@@ -105,8 +105,8 @@ class RowMap {
   explicit RowMap(const StateSchema& schema) : RowMap(schema, Limits()) {}
   RowMap(const StateSchema& schema, const Limits& limits);
 
-  /// Says how many rows and tombstones will come, so that the index need not grow while they do. Only
-  /// of use while the map is empty.
+  /// Says how many rows and tombstones will come, so that the index need not grow while they do.
+  /// Only of use while the map is empty.
   void Reserve(std::size_t count) { index_.Reserve(std::min(count, limits_.max_rows)); }
 
   /// Whether a batch's rows fit this table at all: same table, same key size. Apply requires it.
@@ -166,12 +166,13 @@ class RowMap {
   /// at most `budget` of them. Returns how many.
   std::size_t Expire(MonotonicTime now, Position trimmed, std::size_t budget);
 
-  /// Drops a row without a trace: no tombstone, so any version may come back. For who knows by other
-  /// means than a record that the row is gone (a load that did not mention it). False: no such row.
+  /// Drops a row without a trace: no tombstone, so any version may come back. For who knows by
+  /// other means than a record that the row is gone (a load that did not mention it). False: no
+  /// such row.
   bool Forget(std::span<const std::byte> key);
 
-  /// From now on every row that comes, changes or goes sets a bit in `groups`, which grows as needed:
-  /// bit i stands for the row numbers 64 i to 64 i + 63. nullptr: no more.
+  /// From now on every row that comes, changes or goes sets a bit in `groups`, which grows as
+  /// needed: bit i stands for the row numbers 64 i to 64 i + 63. nullptr: no more.
   static constexpr std::uint32_t kGroupRows = 64;
   void NoteChanges(std::vector<std::uint64_t>* groups) { changed_ = groups; }
 

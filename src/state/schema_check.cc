@@ -65,7 +65,8 @@ void CheckSize(std::size_t index, Field* field, Mistakes* mistakes) {
   }
 }
 
-// Their order says nothing, so that of the numbers is made the one: two schemas differ only in what counts.
+// Their order says nothing, so that of the numbers is made the one: two schemas differ only in what
+// counts.
 void CheckEnum(std::size_t index, Field* field, Mistakes* mistakes) {
   if (field->type != FieldType::kEnum) {
     if (!field->values.empty()) {

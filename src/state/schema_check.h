@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_STATE_SCHEMA_CHECK_H_
 #define MIMI_SRC_STATE_SCHEMA_CHECK_H_
 
-// What makes a list of fields a schema: shared by the Builder and by the readers of definitions, which know
-// at which place of their text each field stands.
+// What makes a list of fields a schema: shared by the Builder and by the readers of definitions,
+// which know at which place of their text each field stands.
 //
 // Threads: any.
 
@@ -21,7 +21,8 @@ struct SchemaMistake {
   std::string what;
 };
 
-/// Every mistake. Sets each field's size, offset and default; after a mistake the fields are of no use.
+/// Every mistake. Sets each field's size, offset and default; after a mistake the fields are of no
+/// use.
 std::vector<SchemaMistake> CheckSchema(std::string_view name, std::vector<Field>* fields);
 
 }  // namespace mimi::internal

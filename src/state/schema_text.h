@@ -13,8 +13,8 @@
 //   state = { type = "enum", values = ["new", "open"], default = "new", soft = true }
 //   label = "text[16]"
 //
-// key and value may also be lists of tables with a `name` each, which survives tools that sort members.
-// An enum's values are a list (numbered from 0) or a table of names and numbers.
+// key and value may also be lists of tables with a `name` each, which survives tools that sort
+// members. An enum's values are a list (numbered from 0) or a table of names and numbers.
 //
 // Threads: any.
 

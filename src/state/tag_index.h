@@ -58,7 +58,8 @@ class TagIndex {
     __builtin_prefetch(HomeOf(tag), 1);
   }
 
-  /// Makes room for so many at once, so that they need not be moved. Only while nothing was inserted.
+  /// Makes room for so many at once, so that they need not be moved. Only while nothing was
+  /// inserted.
   void Reserve(std::size_t count);
 
   /// Adds a slot. REQUIRES: none with this tag and reference. False when memory has run out.

@@ -17,8 +17,8 @@
 
 namespace mimi::internal {
 
-/// Appends the value as JSON. Never fails: what CheckRow would refuse appears in the nearest form there is
-/// (an unlisted enum value as its number, bytes that are no UTF-8 as U+FFFD).
+/// Appends the value as JSON. Never fails: what CheckRow would refuse appears in the nearest form
+/// there is (an unlisted enum value as its number, bytes that are no UTF-8 as U+FFFD).
 void AppendValue(const Field& field, std::span<const std::byte> value, std::string* json);
 
 /// Writes `node` as the field's value: field.size bytes. Else what is wrong with it.

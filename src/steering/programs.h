@@ -41,9 +41,9 @@ class Programs {
   static absl::Status Check(const Program& program, bool shell);
   static absl::Status CheckDeadline(Duration deadline);
 
-  /// Asks `guard`, if there is one, and runs the program at once; `done` gets what it printed, never
-  /// inside the call. Errors: Aborted (guard), FailedPrecondition (cannot be run), Unavailable (it
-  /// failed, or took too long; with its last words).
+  /// Asks `guard`, if there is one, and runs the program at once; `done` gets what it printed,
+  /// never inside the call. Errors: Aborted (guard), FailedPrecondition (cannot be run),
+  /// Unavailable (it failed, or took too long; with its last words).
   void Run(const Program& program, std::vector<std::string> environment,
            const Steering::Guard& guard, OutputCallback done);
   /// Runs a program that tells where traffic goes. Errors: those of Run, Unavailable (what it said

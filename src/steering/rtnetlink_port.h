@@ -12,8 +12,8 @@
 //
 // The kernel does a change, and writes its answer, before the sending system call returns: changing
 // waits for nothing but the kernel's own lock of network configuration (rtnl). All messages of one
-// Change() go in one call, so that also a process that is killed has sent all or none. A dump may be
-// long (a full Internet table: a million routes), so it is read in slices on the loop.
+// Change() go in one call, so that also a process that is killed has sent all or none. A dump may
+// be long (a full Internet table: a million routes), so it is read in slices on the loop.
 //
 // Threads: the loop thread only. Lifetime: the loop outlives it; its end drops what was asked.
 

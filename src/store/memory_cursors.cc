@@ -9,7 +9,8 @@ namespace mimi::internal {
 namespace {
 
 constexpr std::size_t kSnapshotBatch = 32 * 1024;
-// Entries that one Next() looks at: with the copying about 0.2 ms, and a table with more holes than rows does not stall.
+// Entries that one Next() looks at: with the copying about 0.2 ms, and a table with more holes than
+// rows does not stall.
 constexpr std::size_t kEntriesPerCall = 8192;
 
 }  // namespace

@@ -32,8 +32,8 @@ class MemoryWatch final : public Cursor {
   std::shared_ptr<MemoryRepository::Waiter> waiter_;
 };
 
-/// Walks table after table: first the rows, then the tombstones. A row that is erased behind the walk is in the watch that
-/// follows, and so is a row that moves in front of it.
+/// Walks table after table: first the rows, then the tombstones. A row that is erased behind the
+/// walk is in the watch that follows, and so is a row that moves in front of it.
 class MemorySnapshot final : public Cursor {
  public:
   MemorySnapshot(std::shared_ptr<MemoryRepository> repository, std::vector<TableId> tables,

@@ -85,7 +85,8 @@ std::optional<MemoryFeed::Reader> MemoryFeed::ReaderAt(Position position) const 
   }
   Reader reader;
   reader.position_ = position;
-  // The last chunk that begins at or before the position; in it the first batch that ends behind it.
+  // The last chunk that begins at or before the position; in it the first batch that ends behind
+  // it.
   const auto chunk =
       std::upper_bound(chunks_.begin(), chunks_.end(), position,
                        [](Position p, const std::shared_ptr<Chunk>& c) { return p < c->before; });

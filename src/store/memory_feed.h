@@ -1,12 +1,15 @@
 #ifndef MIMI_SRC_STORE_MEMORY_FEED_H_
 #define MIMI_SRC_STORE_MEMORY_FEED_H_
 
-// MemoryFeed: the last so many bytes of sealed batches, in order, for any number of readers at their own pace.
+// MemoryFeed: the last so many bytes of sealed batches, in order, for any number of readers at
+// their own pace.
 //
-// Batches are copied once, one behind the other, into chunks; when the feed is over its limit the oldest chunk goes and, unless a
-// reader still stands in it, becomes the next new one: at a steady pace nothing is allocated.
+// Batches are copied once, one behind the other, into chunks; when the feed is over its limit the
+// oldest chunk goes and, unless a reader still stands in it, becomes the next new one: at a steady
+// pace nothing is allocated.
 //
-// Threads: one at a time. Lifetime: a batch that Next() returned is valid until that reader's next call, trimmed or not.
+// Threads: one at a time. Lifetime: a batch that Next() returned is valid until that reader's next
+// call, trimmed or not.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,10 +1,11 @@
 #ifndef MIMI_SRC_STORE_MEMORY_REPOSITORY_H_
 #define MIMI_SRC_STORE_MEMORY_REPOSITORY_H_
 
-// MemoryRepository: what all handles of a memory store share. Every call does its work at once; the handles
-// (memory_store.cc) make answers asynchronous.
+// MemoryRepository: what all handles of a memory store share. Every call does its work at once; the
+// handles (memory_store.cc) make answers asynchronous.
 //
-// Threads: one. Lifetime: the clock outlives it; it outlives handles and cursors, which hold shared_ptrs.
+// Threads: one. Lifetime: the clock outlives it; it outlives handles and cursors, which hold
+// shared_ptrs.
 
 #include <cstdint>
 #include <functional>

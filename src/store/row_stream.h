@@ -1,12 +1,12 @@
 #ifndef MIMI_SRC_STORE_ROW_STREAM_H_
 #define MIMI_SRC_STORE_ROW_STREAM_H_
 
-// RowStream: all rows and tombstones of a repository's tables as kBatchVersioned batches, in slices, while the
-// tables go on changing. Snapshots and base files are made of it.
+// RowStream: all rows and tombstones of a repository's tables as kBatchVersioned batches, in
+// slices, while the tables go on changing. Snapshots and base files are made of it.
 //
-// A row that is there from the first call to the last is in it exactly once; one that comes, changes or
-// goes meanwhile may be in it in any of its versions, or not at all. Tombstones come last, so that
-// who takes the stream in order ends with what is newest.
+// A row that is there from the first call to the last is in it exactly once; one that comes,
+// changes or goes meanwhile may be in it in any of its versions, or not at all. Tombstones come
+// last, so that who takes the stream in order ends with what is newest.
 //
 // Threads: one at a time. Lifetime: the tables outlive it.
 

@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_WIRE_NFT_TABLE_NAME_H_
 #define MIMI_SRC_WIRE_NFT_TABLE_NAME_H_
 
-// What of a pair's name may stand in the name of an nft table. It goes into a script, so nothing that
-// nft could read as something else.
+// What of a pair's name may stand in the name of an nft table. It goes into a script, so nothing
+// that nft could read as something else.
 //
 // Threads: any.
 

@@ -4,13 +4,13 @@
 // RowFilter: which entries of the kernel's table can be rows. Drivers and minions must agree on it:
 // what the one publishes is what the other's audit has to find.
 //
-// Not those of the box's own sockets, which no other box can go on with; not TCP and SCTP before they
-// are assured or while they close; nothing that hangs on a helper, an expectation or an adjusted
-// sequence.
+// Not those of the box's own sockets, which no other box can go on with; not TCP and SCTP before
+// they are assured or while they close; nothing that hangs on a helper, an expectation or an
+// adjusted sequence.
 //
-// Standby. A minion gives entries without traffic here a time-out that no protocol has (StandbyAbove);
-// the first packet gives them the protocol's own. Entries that it knows to be this box's own, which
-// have only come to rest here, get one above kOwnStandby.
+// Standby. A minion gives entries without traffic here a time-out that no protocol has
+// (StandbyAbove); the first packet gives them the protocol's own. Entries that it knows to be this
+// box's own, which have only come to rest here, get one above kOwnStandby.
 //
 // Threads: one at a time.
 

@@ -53,8 +53,8 @@ void AppendRoute(NetlinkWriter& writer, const RtRoute& route, std::uint32_t sequ
 void AppendNextHop(NetlinkWriter& writer, const RtNextHop& hop, std::uint32_t sequence);
 /// Asks for the next hop of that id.
 void AppendGetNextHop(NetlinkWriter& writer, std::uint32_t id, std::uint32_t sequence);
-/// Usable at once: IPv6 without duplicate address detection (RFC 4862 section 5.4), which would find
-/// the box that had it before. An address that is there stays.
+/// Usable at once: IPv6 without duplicate address detection (RFC 4862 section 5.4), which would
+/// find the box that had it before. An address that is there stays.
 void AppendNewAddress(NetlinkWriter& writer, const RtAddress& address, std::uint32_t sequence);
 /// IPv4: whatever the length of its prefix is.
 void AppendDeleteAddress(NetlinkWriter& writer, const RtAddress& address, std::uint32_t sequence);

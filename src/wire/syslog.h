@@ -44,9 +44,9 @@ class SyslogFramer {
     kMore,     ///< what is there is not whole
     kBroken,   ///< no count where one must be: the connection cannot be understood any more
   };
-  /// Looks at the front of `input`. kMessage: `*message` is a view into it, and `*used` of it are done.
-  /// kMore: `*used` may be over 0, when what was read belongs to nobody (the rest of a message that is
-  /// longer than the limit). `*cut`: the message was longer.
+  /// Looks at the front of `input`. kMessage: `*message` is a view into it, and `*used` of it are
+  /// done. kMore: `*used` may be over 0, when what was read belongs to nobody (the rest of a
+  /// message that is longer than the limit). `*cut`: the message was longer.
   Result Next(std::string_view input, std::string_view* message, std::size_t* used, bool* cut);
 
   /// Whether the stream, should it end here with `input` unread, ends inside a message.

@@ -298,7 +298,8 @@ class HeaderReader {
     return true;
   }
 
-  // " UTC", " CEST": three or four capitals, and not the host's name: a host follows it, or a colon.
+  // " UTC", " CEST": three or four capitals, and not the host's name: a host follows it, or a
+  // colon.
   void Zone() {
     std::size_t size = 0;
     while (Peek() == ' ' && Peek(1 + size) >= 'A' && Peek(1 + size) <= 'Z') {

@@ -1,8 +1,8 @@
 #ifndef MIMI_TESTS_C_CHECK_H_
 #define MIMI_TESTS_C_CHECK_H_
 
-/* The few macros that tests of the C ABI need, in C. A test is a function; each file lists its tests
- * in an array that main.c runs. */
+/* The few macros that tests of the C ABI need, in C. A test is a function; each file lists its
+ * tests in an array that main.c runs. */
 
 #include <mimi/c/mimi.h>
 #include <stdio.h>
@@ -23,7 +23,8 @@ void check_failed(const char* file, int line, const char* what, const char* mess
     }                                                   \
   } while (0)
 
-/* The call must answer with this status; and, if `text` is not NULL, with a message that holds it. */
+/* The call must answer with this status; and, if `text` is not NULL, with a message that holds
+ * it. */
 void check_status(const char* file, int line, const char* call, mimi_status seen,
                   mimi_status expected, const mimi_error* error, const char* text);
 #define CHECK_OK(call) CHECK_STATUS(call, MIMI_OK, NULL)

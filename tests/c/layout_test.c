@@ -1,7 +1,7 @@
-/* The layout of every struct, fixed: no padding at the end (a padded struct that grows by one member
- * keeps its sizeof, and the library would read the old caller's padding), `size` first where there is
- * one, and on 64-bit machines the size itself. A change here breaks the ABI: append members, give the
- * struct's new size. */
+/* The layout of every struct, fixed: no padding at the end (a padded struct that grows by one
+ * member keeps its sizeof, and the library would read the old caller's padding), `size` first where
+ * there is one, and on 64-bit machines the size itself. A change here breaks the ABI: append
+ * members, give the struct's new size. */
 
 #include <assert.h>
 #include <mimi/c/mimi.h>

@@ -1,8 +1,8 @@
 #ifndef MIMI_TESTS_DRIVER_TWO_BOXES_H_
 #define MIMI_TESTS_DRIVER_TWO_BOXES_H_
 
-// Two Linux boxes with a driver and a minion each, one store between them, a client before and a server
-// behind them.
+// Two Linux boxes with a driver and a minion each, one store between them, a client before and a
+// server behind them.
 //
 //              c_a            s_a
 //            ┌────── box A ──────┐
@@ -10,8 +10,8 @@
 //            └────── box B ──────┘
 //              c_b            s_b
 //
-// Both boxes have the same addresses, so moving the traffic is choosing a device at the client and at
-// the server. Every backend answers with its own byte first, which shows who answered.
+// Both boxes have the same addresses, so moving the traffic is choosing a device at the client and
+// at the server. Every backend answers with its own byte first, which shows who answered.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -366,7 +366,8 @@ struct World {
   std::string events;
 };
 
-// Counted bytes from one socket to another, as fast as they go, each with the value that its place says.
+// Counted bytes from one socket to another, as fast as they go, each with the value that its place
+// says.
 class Bulk {
  public:
   Bulk(int from, int to) : from_(from), to_(to) {}

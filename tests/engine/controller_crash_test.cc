@@ -1,6 +1,6 @@
-// The process dies at every step of every move, and starts again without a memory: what is left must come
-// to a correct state. The steps are taken from the controller's own tables, so that a new step is tested by
-// being there.
+// The process dies at every step of every move, and starts again without a memory: what is left
+// must come to a correct state. The steps are taken from the controller's own tables, so that a new
+// step is tested by being there.
 
 #include <algorithm>
 #include <cstdlib>

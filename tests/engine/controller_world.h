@@ -1,9 +1,9 @@
 #ifndef MIMI_TESTS_ENGINE_CONTROLLER_WORLD_H_
 #define MIMI_TESTS_ENGINE_CONTROLLER_WORLD_H_
 
-// A small world for controllers on virtual time: a network that sends traffic to one of two boxes, a store with
-// terms, a lease and one wanted row, the boxes' parts, which act on that row and report, and any
-// number of managers, each of which can be frozen, killed and started again.
+// A small world for controllers on virtual time: a network that sends traffic to one of two boxes,
+// a store with terms, a lease and one wanted row, the boxes' parts, which act on that row and
+// report, and any number of managers, each of which can be frozen, killed and started again.
 //
 // Whatever a manager does is checked at the moment when it takes effect (Check…); what it must not
 // do is told in `wrong`.
@@ -308,7 +308,8 @@ class Manager final : private ControllerEffects {
     Manager& m_;
   };
 
-  // A question to the store: there, after the latency, `ask` runs; after it again the answer is here.
+  // A question to the store: there, after the latency, `ask` runs; after it again the answer is
+  // here.
   template <class Answer>
   void ToStore(std::function<Answer()> ask, std::function<void(Answer)> done) {
     if (!alive_) {
@@ -445,7 +446,8 @@ class Manager final : private ControllerEffects {
     }
   }
 
-  // Only the holder of the lease steers. While the store is cut off its own clock is all that it has.
+  // Only the holder of the lease steers. While the store is cut off its own clock is all that it
+  // has.
   void CheckSteer(Side to) {
     const World& w = world_;
     const bool holds = w.lease_owner == owner_ && w.outside.now() < w.lease_until;

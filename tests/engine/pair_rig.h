@@ -1,7 +1,8 @@
 #ifndef MIMI_TESTS_ENGINE_PAIR_RIG_H_
 #define MIMI_TESTS_ENGINE_PAIR_RIG_H_
 
-// A whole pair on virtual time: its processes are engines with a loop each, on one memory repository.
+// A whole pair on virtual time: its processes are engines with a loop each, on one memory
+// repository.
 
 #include <chrono>
 #include <cstddef>
@@ -125,7 +126,8 @@ struct CloseLane {
 };
 using OwnLane = std::unique_ptr<Lane, CloseLane>;
 
-// A pair of three processes: the primary with a lane and a sink, the minion with a lane and a sink, and a manager.
+// A pair of three processes: the primary with a lane and a sink, the minion with a lane and a sink,
+// and a manager.
 struct Pair {
   explicit Pair(std::function<void(EngineOptions&)> change = [](EngineOptions&) {})
       : change_options(std::move(change)) {

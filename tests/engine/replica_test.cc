@@ -362,8 +362,8 @@ TEST_CASE("replica: a warm-up that is answered after the replica is gone does no
   CHECK(rig.minion->warms == 1);
 }
 
-// Histories of random changes, with everything going wrong that can: at the end, when all is well again, the data plane holds
-// exactly what the store holds.
+// Histories of random changes, with everything going wrong that can: at the end, when all is well
+// again, the data plane holds exactly what the store holds.
 TEST_CASE("replica: after any history of faults the data plane equals the store") {
   const char* wanted = std::getenv("MIMI_SEED");
   const std::uint64_t first = wanted == nullptr ? 1 : std::strtoull(wanted, nullptr, 10);

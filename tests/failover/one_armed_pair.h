@@ -3,7 +3,8 @@
 
 // A managed pair of Linux boxes before real connections, for tests and benches (root).
 //
-//   client ── router ── server          203.0.113.1: what the client asks for, at the box translated
+//   client ── router ── server          203.0.113.1: what the client asks for, at the box
+//   translated
 //              │  │                     to the server; 198.51.100.1: whom the server answers
 //              A  B
 //
@@ -88,8 +89,8 @@ class OwnDirectory {
 struct OneArmedOptions {
   std::size_t flows = 0;    ///< in A's kernel before anybody looks
   bool file_store = false;  ///< with an fsync for each batch; else in memory
-  /// Of BFD, times three. What the kernel forwards between namespaces is done at normal priority, so
-  /// on a machine that is crowded by others 10 ms tell of that, and not of mimi.
+  /// Of BFD, times three. What the kernel forwards between namespaces is done at normal priority,
+  /// so on a machine that is crowded by others 10 ms tell of that, and not of mimi.
   Duration interval = std::chrono::milliseconds(10);
 };
 

@@ -1,8 +1,8 @@
 #ifndef MIMI_TESTS_LIVENESS_BOX_PATH_H_
 #define MIMI_TESTS_LIVENESS_BOX_PATH_H_
 
-// BoxPath: manager - box - service, three namespaces in a row. The box forwards, until it is told to
-// go on answering for itself and to forward nothing: a black hole with all its links up.
+// BoxPath: manager - box - service, three namespaces in a row. The box forwards, until it is told
+// to go on answering for itself and to forward nothing: a black hole with all its links up.
 
 #include "tests/support/net_namespace.h"
 

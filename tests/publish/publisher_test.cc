@@ -1,4 +1,5 @@
-// A Publisher as a program without an engine uses it: typed rows, a lane, the memory store, and a sweep.
+// A Publisher as a program without an engine uses it: typed rows, a lane, the memory store, and a
+// sweep.
 
 #include "mimi/publisher.h"
 

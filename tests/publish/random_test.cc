@@ -1,5 +1,5 @@
-// Random lives of a pump: lanes, a driver, faults of the sink, losses, terms, resyncs. In the end the sink
-// holds what the sources hold. A failing seed prints itself; MIMI_SEED=n runs one.
+// Random lives of a pump: lanes, a driver, faults of the sink, losses, terms, resyncs. In the end
+// the sink holds what the sources hold. A failing seed prints itself; MIMI_SEED=n runs one.
 
 #include <cstdint>
 #include <cstdlib>

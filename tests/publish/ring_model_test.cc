@@ -1,15 +1,16 @@
-// An exhaustive model of the lane's ring: every interleaving of a producer and a consumer on a ring of two
-// slots, with a weak memory, and mutations of the order that the model must find.
+// An exhaustive model of the lane's ring: every interleaving of a producer and a consumer on a ring
+// of two slots, with a weak memory, and mutations of the order that the model must find.
 //
-// The memory is that of release/acquire without the stronger guarantees of any processor: each atomic keeps
-// every value that was ever stored, with what its writer had seen at that time; a load may return any of
-// them that is not older than what its thread has seen; only an acquire load of a released value makes
-// the reader see what the writer had. Slots are ordinary memory: a read or write of a slot that does not
-// come after the other side's last access to it, by what its thread has seen, is a data race.
+// The memory is that of release/acquire without the stronger guarantees of any processor: each
+// atomic keeps every value that was ever stored, with what its writer had seen at that time; a load
+// may return any of them that is not older than what its thread has seen; only an acquire load of a
+// released value makes the reader see what the writer had. Slots are ordinary memory: a read or
+// write of a slot that does not come after the other side's last access to it, by what its thread
+// has seen, is a data race.
 //
-// Threads are functions that are run from their beginning again and again, with the answers that they got so
-// far, until they ask for one more step: so a state is two lists of answers and a memory, and states that
-// are met twice are explored once.
+// Threads are functions that are run from their beginning again and again, with the answers that
+// they got so far, until they ask for one more step: so a state is two lists of answers and a
+// memory, and states that are met twice are explored once.
 
 #include <algorithm>
 #include <array>

@@ -1,8 +1,8 @@
 #ifndef MIMI_TESTS_PUBLISH_WORLD_H_
 #define MIMI_TESTS_PUBLISH_WORLD_H_
 
-// What the pump's tests stand in: a clock that they turn, a sink that fails as they like, and an owner
-// that sweeps.
+// What the pump's tests stand in: a clock that they turn, a sink that fails as they like, and an
+// owner that sweeps.
 
 #include <array>
 #include <chrono>

@@ -45,8 +45,8 @@ inline constexpr std::size_t kCuts = 8;
 
 struct WorldOptions {
   std::uint64_t seed = 1;
-  /// Instead of what the seed would make go wrong: all of them at once, until everything heals; then
-  /// the boxes are audited, too.
+  /// Instead of what the seed would make go wrong: all of them at once, until everything heals;
+  /// then the boxes are audited, too.
   std::vector<Cut> cuts{};
   bool divert = false;  ///< with cuts: a planned divert is asked for right before
   Bug bug = Bug::kNone;

@@ -1,4 +1,5 @@
-// Key() and Soft() go unnoticed by cereal's own archives, and our value types read as people write them.
+// Key() and Soft() go unnoticed by cereal's own archives, and our value types read as people write
+// them.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The vectors in FORMAT.md are what the code does: they are read from that file. They were computed by
-// another program, from the text alone.
+// The vectors in FORMAT.md are what the code does: they are read from that file. They were computed
+// by another program, from the text alone.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What must hold for every schema and every row, tried on random ones. Each round has its own seed and prints it
-// when it fails.
+// What must hold for every schema and every row, tried on random ones. Each round has its own seed
+// and prints it when it fails.
 
 #include <algorithm>
 #include <cstddef>

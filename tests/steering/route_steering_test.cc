@@ -1,4 +1,5 @@
-// Routes of a real kernel, in a namespace: what moves, what is seen, and by which way a packet goes.
+// Routes of a real kernel, in a namespace: what moves, what is seen, and by which way a packet
+// goes.
 #include <string>
 #include <vector>
 

@@ -1,5 +1,5 @@
-// What is left of a file store when writes are torn, bytes flip, or somebody else has been there: all that was
-// acknowledged, or a refusal that names the file. Nothing in between.
+// What is left of a file store when writes are torn, bytes flip, or somebody else has been there:
+// all that was acknowledged, or a refusal that names the file. Nothing in between.
 #include <sys/stat.h>
 
 #include <cstring>

@@ -48,7 +48,8 @@ class Child {
   pid_t pid_;
 };
 
-// Writes value i to key i % kKeys for i = from, from + 1, …, and tells `acknowledged` what was confirmed.
+// Writes value i to key i % kKeys for i = from, from + 1, …, and tells `acknowledged` what was
+// confirmed.
 int WriteForEver(const FileStoreOptions& options, int acknowledged, Word from) {
   StoreBench bench(options);
   const StateSchema schema = contract::WordSchema(1);

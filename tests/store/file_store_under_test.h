@@ -47,8 +47,9 @@ class FileStoreUnderTest final : public contract::StoreUnderTest {
 struct StoreBench : contract::Bench {
   enum class Time : std::uint8_t {
     kReal,
-    // No descriptors, and no slice ends: whatever is to be loaded is loaded in the factory. Closing an inotify
-    // descriptor takes the kernel some 20 ms, so tests that open thousands of stores do without.
+    // No descriptors, and no slice ends: whatever is to be loaded is loaded in the factory. Closing
+    // an inotify descriptor takes the kernel some 20 ms, so tests that open thousands of stores do
+    // without.
     kVirtual,
   };
   explicit StoreBench(const FileStoreOptions& options, Time time = Time::kReal)

@@ -1,8 +1,8 @@
 #ifndef MIMI_TESTS_STORE_REDIS_SERVER_H_
 #define MIMI_TESTS_STORE_REDIS_SERVER_H_
 
-// A redis-server of the test's own, on a socket in a directory of its own; gone with this object, and with the test's
-// process.
+// A redis-server of the test's own, on a socket in a directory of its own; gone with this object,
+// and with the test's process.
 //
 // Threads: one.
 
@@ -83,7 +83,8 @@ class RedisServer {
   void Kill() { End(SIGKILL); }
   void Signal(int signal) const { kill(pid_, signal); }
 
-  // One command in words, by a connection of its own; the answer as it came. "" when there is none within a second.
+  // One command in words, by a connection of its own; the answer as it came. "" when there is none
+  // within a second.
   std::string Run(std::string_view command) const {
     const UniqueFd fd = Connect();
     std::string text(command);

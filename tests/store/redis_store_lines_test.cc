@@ -1,4 +1,5 @@
-// The Redis store on bad lines, and readers that fall behind: what was written is there once, and all agree.
+// The Redis store on bad lines, and readers that fall behind: what was written is there once, and
+// all agree.
 #include <chrono>
 #include <map>
 #include <memory>

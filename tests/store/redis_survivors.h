@@ -1,7 +1,8 @@
 #ifndef MIMI_TESTS_STORE_REDIS_SURVIVORS_H_
 #define MIMI_TESTS_STORE_REDIS_SURVIVORS_H_
 
-// A writer and a reader that go on when the repository is replaced under them, as pumps and replicas do.
+// A writer and a reader that go on when the repository is replaced under them, as pumps and
+// replicas do.
 //
 // Threads: one. Lifetime: the bench outlives them.
 
@@ -17,8 +18,8 @@
 
 namespace mimi {
 
-/// Writes rows of 100 keys. What is refused because another repository answers makes it claim anew and put everything
-/// again.
+/// Writes rows of 100 keys. What is refused because another repository answers makes it claim anew
+/// and put everything again.
 class SurvivingWriter {
  public:
   explicit SurvivingWriter(contract::Bench& bench, std::string_view name = "writer")

@@ -47,8 +47,8 @@ TEST_CASE("redis url: sockets, sentinels and clusters") {
   CHECK(sentinel->addresses == std::vector<RedisAddress>{{"a", 26379}, {"b", 7}, {"::1", 8}});
   CHECK(sentinel->service == "mymaster");
   CHECK(sentinel->database == 4);
-  const auto login = RedisStoreOptionsFromUrl(
-      "redis-sentinel://u:p@a/m?sentinel_user=s&sentinel_password=q%26");
+  const auto login =
+      RedisStoreOptionsFromUrl("redis-sentinel://u:p@a/m?sentinel_user=s&sentinel_password=q%26");
   REQUIRE(login.ok());
   CHECK(login->password == "p");
   CHECK(login->sentinel_user == "s");

@@ -1,8 +1,8 @@
 #ifndef MIMI_TESTS_SUPPORT_REAL_LOOP_H_
 #define MIMI_TESTS_SUPPORT_REAL_LOOP_H_
 
-// Running a loop with real descriptors until something has come, be it the loop's doing or not, with
-// a bound that only a hang reaches.
+// Running a loop with real descriptors until something has come, be it the loop's doing or not,
+// with a bound that only a hang reaches.
 
 #include <poll.h>
 

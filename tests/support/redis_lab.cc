@@ -39,7 +39,8 @@ bool IsFree(unsigned port) {
   return bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
 }
 
-// Below the ports that the kernel hands out by itself, and with a free one for the Cluster's bus 10,000 above.
+// Below the ports that the kernel hands out by itself, and with a free one for the Cluster's bus
+// 10,000 above.
 std::uint16_t FreePort() {
   static std::mt19937 random{std::random_device{}()};
   for (;;) {

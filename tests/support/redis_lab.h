@@ -1,9 +1,9 @@
 #ifndef MIMI_TESTS_SUPPORT_REDIS_LAB_H_
 #define MIMI_TESTS_SUPPORT_REDIS_LAB_H_
 
-// Redis deployments of a test's or benchmark's own: Sentinel with a master and two replicas, a Cluster of three masters
-// and their replicas. Ports of loopback that were free a moment ago, a directory that goes with them, no process left
-// behind.
+// Redis deployments of a test's or benchmark's own: Sentinel with a master and two replicas, a
+// Cluster of three masters and their replicas. Ports of loopback that were free a moment ago, a
+// directory that goes with them, no process left behind.
 //
 //     RedisSentinelLab lab;
 //     options = RedisStoreOptionsFromUrl(lab.url());
@@ -89,7 +89,8 @@ class RedisLab {
 
 class RedisSentinelLab final : public RedisLab {
  public:
-  /// Sentinel's down-after-milliseconds. A machine that is busy for so long sees masters die that live.
+  /// Sentinel's down-after-milliseconds. A machine that is busy for so long sees masters die that
+  /// live.
   explicit RedisSentinelLab(int down_after = 500);
   std::string url() const override;
   RedisNode* Master(std::string_view key) override;

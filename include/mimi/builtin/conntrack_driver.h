@@ -8,14 +8,14 @@
 ///     auto driver = NewConntrackDriver({.pair = "edge1", .echo_ports = {minion->port_id()}}, *loop);
 ///     options.primary.drivers = {driver->get()};     // EngineOptions
 ///
-/// **What becomes a row.** TCP and SCTP when the handshake is complete (a flood of SYNs makes no row
-/// and no event), everything else when it was answered (or at once: `unanswered`). Not the flows of
-/// the box's own sockets; not those that hang on a helper, an expectation or an adjusted sequence:
-/// they cannot go on elsewhere, are counted (`not_portable`) and stand in coverage().
+/// **What becomes a row.** TCP and SCTP when the handshake is complete (a flood of SYNs makes no
+/// row and no event), everything else when it was answered (or at once: `unanswered`). Not the
+/// flows of the box's own sockets; not those that hang on a helper, an expectation or an adjusted
+/// sequence: they cannot go on elsewhere, are counted (`not_portable`) and stand in coverage().
 ///
-/// **What ends a row.** TCP: the first FIN or RST, by a *closing event*: rules of ours set a bit of the
-/// connection's mark then (`closing_mark`, the minion's too), which the kernel tells at once, while
-/// its own end of the entry comes minutes later. What has no such event ends when the kernel
+/// **What ends a row.** TCP: the first FIN or RST, by a *closing event*: rules of ours set a bit of
+/// the connection's mark then (`closing_mark`, the minion's too), which the kernel tells at once,
+/// while its own end of the entry comes minutes later. What has no such event ends when the kernel
 /// forgets it: as an abrupt end (time-out, flush, link down), which the engine holds back for a
 /// moment (DESIGN section 6), unless its last state says that the protocol had ended it.
 ///
@@ -26,17 +26,17 @@
 /// RemoveConntrackDriver() takes it away. Nothing else is changed.
 ///
 /// **Loss.** Events wait in a socket buffer of `receive_buffer` bytes. Overrun, the kernel says so
-/// (ENOBUFS): DriverState::lost grows, and the engine's resync walks the table: attached first, then
-/// dumped, and what events say wins over what the dump says.
+/// (ENOBUFS): DriverState::lost grows, and the engine's resync walks the table: attached first,
+/// then dumped, and what events say wins over what the dump says.
 ///
 /// **Entries that were there before** anybody listened make no events (nf_conntrack_events = 2, the
 /// kernel's default). They are rows after the first walk; a walk each `check_every` finds which are
 /// gone, until none is left.
 ///
-/// **Both ways.** With a minion in the same namespace: what it puts there carries its port id and is
-/// never published (`echo_ports`); entries that it holds on standby, told by their time-out, are
-/// left out of walks. What ends on a box that does not hold the traffic is counted by the engine and not
-/// published.
+/// **Both ways.** With a minion in the same namespace: what it puts there carries its port id and
+/// is never published (`echo_ports`); entries that it holds on standby, told by their time-out, are
+/// left out of walks. What ends on a box that does not hold the traffic is counted by the engine
+/// and not published.
 ///
 /// Rights: CAP_NET_ADMIN in the namespace (a receive buffer beyond net.core.rmem_max needs it too),
 /// CAP_SYS_ADMIN to enter another one. docs/netfilter.md tells what of the kernel's behaviour this

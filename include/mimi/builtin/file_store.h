@@ -4,9 +4,9 @@
 /// \file
 /// The state repository in files: durable on one host, shared by its processes.
 ///
-/// For a box and a minion (or a firmware and a VNF process) on one host, and wherever state has to outlive
-/// the process that holds it. Any number of processes open the same directory; each may claim, write and
-/// follow. Followers are woken by the kernel, not polling.
+/// For a box and a minion (or a firmware and a VNF process) on one host, and wherever state has to
+/// outlive the process that holds it. Any number of processes open the same directory; each may
+/// claim, write and follow. Followers are woken by the kernel, not polling.
 ///
 ///     absl::StatusOr<std::unique_ptr<StateStore>> store =
 ///         NewFileStore({.path = "/var/lib/mimi/edge1"}, loop);
@@ -21,27 +21,30 @@
 /// | confirmed() follows Apply | at once | within `fsync_interval` and one fdatasync | after one fdatasync; batches that come meanwhile share the next |
 /// | threads of ours | none | one, for fdatasync | one, for fdatasync |
 ///
-/// Where the writers can resync, as most can, `kNever` is enough: after a power failure all connections of
-/// the box have to be made anew anyhow. A disc that lies about what it has written voids the rest.
+/// Where the writers can resync, as most can, `kNever` is enough: after a power failure all
+/// connections of the box have to be made anew anyhow. A disc that lies about what it has written
+/// voids the rest.
 ///
-/// After the machine was started anew a store has a new incarnation and its leases are free; rows, terms
-/// and the feed go on. A torn end is cut off. Damage before that is refused with DataLoss, file and offset.
+/// After the machine was started anew a store has a new incarnation and its leases are free; rows,
+/// terms and the feed go on. A torn end is cut off. Damage before that is refused with DataLoss,
+/// file and offset.
 ///
-/// Own log rather than an embedded engine: LMDB (0.9.24, no fsync, no feed beside the table, batches of 64 to
-/// 4096) took 0.4-0.5 M records/s where this took 1.6-1.8 M on the same busy machine (bench_file_store, 1M rows,
-/// 13 B key, 16 B value), and the feed, which is what replicas follow, would have to be built on top of it
-/// all the same.
+/// Own log rather than an embedded engine: LMDB (0.9.24, no fsync, no feed beside the table,
+/// batches of 64 to 4096) took 0.4-0.5 M records/s where this took 1.6-1.8 M on the same busy
+/// machine (bench_file_store, 1M rows, 13 B key, 16 B value), and the feed, which is what replicas
+/// follow, would have to be built on top of it all the same.
 ///
-/// Bounds: each handle keeps the tables in memory (as NewMemoryStore). On disc there are the live rows once
-/// (the base file), what was written since, and at least `feed_bytes` of feed behind: at most about
-/// `feed_bytes` + 3 times the tables. A store whose disc is full answers Unavailable, applies nothing by
-/// half, and goes on when there is space.
+/// Bounds: each handle keeps the tables in memory (as NewMemoryStore). On disc there are the live
+/// rows once (the base file), what was written since, and at least `feed_bytes` of feed behind: at
+/// most about `feed_bytes` + 3 times the tables. A store whose disc is full answers Unavailable,
+/// applies nothing by half, and goes on when there is space.
 ///
-/// Only one user: directory and files belong to the user that all its processes run as (0700, 0600).
-/// What others could write to or replace, and symbolic links, are refused.
+/// Only one user: directory and files belong to the user that all its processes run as (0700,
+/// 0600). What others could write to or replace, and symbolic links, are refused.
 ///
 /// Threads: the loop thread only.
-/// Lifetime: the loop outlives the store. Two handles for one path in one process are two processes' worth.
+/// Lifetime: the loop outlives the store. Two handles for one path in one process are two
+/// processes' worth.
 
 #include <chrono>
 #include <cstddef>
@@ -57,8 +60,8 @@
 namespace mimi {
 
 struct FileStoreOptions {
-  /// The directory. Its parent must exist. Local file systems only: the lock and the wake-up do not cross
-  /// hosts.
+  /// The directory. Its parent must exist. Local file systems only: the lock and the wake-up do not
+  /// cross hosts.
   std::string path;
   /// Makes the directory and the store where there is none; else that is NotFound.
   bool create = true;
@@ -77,11 +80,12 @@ struct FileStoreOptions {
   Duration tombstone_age = std::chrono::seconds(120);
 };
 
-/// Opens the store at `options.path`. Loading goes on in slices on the loop: Open, Claim and Lookup wait for
-/// it, Apply answers ResourceExhausted meanwhile. What is found damaged then shows in StoreState::reason and in every
-/// answer.
-/// Errors: InvalidArgument (options), NotFound, FailedPrecondition (permissions, read-only file system, another format
-/// version), DataLoss (damaged; file and offset), ResourceExhausted (descriptors, inotify instances), Unavailable (disc full).
+/// Opens the store at `options.path`. Loading goes on in slices on the loop: Open, Claim and Lookup
+/// wait for it, Apply answers ResourceExhausted meanwhile. What is found damaged then shows in
+/// StoreState::reason and in every answer.
+/// Errors: InvalidArgument (options), NotFound, FailedPrecondition (permissions, read-only file
+/// system, another format version), DataLoss (damaged; file and offset), ResourceExhausted
+/// (descriptors, inotify instances), Unavailable (disc full).
 absl::StatusOr<std::unique_ptr<StateStore>> NewFileStore(const FileStoreOptions& options,
                                                          Loop& loop);
 

@@ -15,17 +15,18 @@
 /// they may name other backends. So a take-over costs nothing here.
 ///
 /// **Warm = standby.** What is made sure of, and why (CheckNetfilterMinion explains each):
-/// - conntrack and NAT are switched on in the namespace: a table of ours, `inet mimi_minion_<pair>`,
-///   has empty nat chains and a rule with a `ct` expression. Empty chains alone do nothing.
+/// - conntrack and NAT are switched on in the namespace: a table of ours, `inet
+///   mimi_minion_<pair>`, has empty nat chains and a rule with a `ct` expression. Empty chains
+///   alone do nothing.
 /// - `net.netfilter.nf_conntrack_tcp_loose = 0`: an unknown packet from the middle of a connection
 ///   is not picked up as a new flow, to be sent to a backend that never heard of it.
 /// - what is then *invalid* is dropped before the local stack can answer it with a RST.
 /// - `net.netfilter.nf_conntrack_tcp_be_liberal = 1`: windows were tracked elsewhere meanwhile.
 /// What stood there before is saved in `state_directory` before the first change.
 ///
-/// **Nothing is removed** by stopping, crashing or upgrading the program: entries, hooks and sysctls
-/// stay. RemoveNetfilterMinion() undoes all of it. Nothing outside the table, those sysctls and the
-/// namespace given here is touched.
+/// **Nothing is removed** by stopping, crashing or upgrading the program: entries, hooks and
+/// sysctls stay. RemoveNetfilterMinion() undoes all of it. Nothing outside the table, those sysctls
+/// and the namespace given here is touched.
 ///
 /// **Time-outs.** On standby nothing refreshes an entry, so it gets `standby_timeout`, longer than
 /// any protocol's own, and is refreshed before that runs out. The first packet that passes here
@@ -35,9 +36,9 @@
 /// what the other box says while this one is active: an end that comes late must not cut the
 /// successor of its tuple (`mimi_netfilter_ends_kept_total`).
 ///
-/// **Ends.** A TCP flow that ends is not deleted but demoted to TIME_WAIT for `closing_timeout`: data
-/// still passes both ways, and a new SYN opens the tuple anew. Everything else is deleted, by tuple
-/// and by the id of the very entry that was looked at.
+/// **Ends.** A TCP flow that ends is not deleted but demoted to TIME_WAIT for `closing_timeout`:
+/// data still passes both ways, and a new SYN opens the tuple anew. Everything else is deleted, by
+/// tuple and by the id of the very entry that was looked at.
 ///
 /// **Capacity.** `nf_conntrack_max` less a reserve for what the box tracks itself. When a row more
 /// does not fit, the one that was put longest ago is given up (counted in MinionState::refused, and
@@ -133,9 +134,9 @@ absl::StatusOr<std::vector<NetfilterCheck>> CheckNetfilterMinion(
 /// `mimi minion remove PAIR`: puts back every saved original, removes our table and the saved file.
 /// Entries are the kernel's own from then on; those that never saw traffic here are deleted, since
 /// nobody would refresh or end them any more. Blocks. No minion of this pair may run.
-/// Errors: FailedPrecondition (entries of ours carry traffic: their flows would lose tcp_be_liberal,
-/// and NAT if our hooks are the only ones; says how many; `force` does it all the same), NotFound
-/// (nothing is saved: never warmed, or removed already).
+/// Errors: FailedPrecondition (entries of ours carry traffic: their flows would lose
+/// tcp_be_liberal, and NAT if our hooks are the only ones; says how many; `force` does it all the
+/// same), NotFound (nothing is saved: never warmed, or removed already).
 absl::Status RemoveNetfilterMinion(const NetfilterMinionOptions& options, bool force = false);
 
 }  // namespace mimi

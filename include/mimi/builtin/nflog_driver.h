@@ -5,8 +5,8 @@
 /// Packets that a Linux box's own rules log to netlink (NFLOG) as a source of state, as rows of
 /// FlowSchema().
 ///
-/// For boxes whose connection tracking cannot be listened to, but whose rules can be extended: at one
-/// point where no address is translated, or at two, before and after translation, whose packets
+/// For boxes whose connection tracking cannot be listened to, but whose rules can be extended: at
+/// one point where no address is translated, or at two, before and after translation, whose packets
 /// are joined (by sequence numbers, IP identification, payload: what translation leaves alone).
 ///
 ///     auto driver = NewNflogDriver({.group = 1, .translated_group = 2}, *loop);
@@ -31,15 +31,15 @@
 ///     }
 ///
 /// These log each flow once, when it is assured, and TCP's end. What the driver makes of a
-/// packet, whichever rules log it: one with FIN or RST ends its flow (first group only); any other is
-/// a flow, also a lone SYN: rules that log SYNs let a flood make rows. Log packets of the original
-/// direction only: an answer cannot be told from a question. UDP may be logged again from time to time
-/// to keep it alive.
+/// packet, whichever rules log it: one with FIN or RST ends its flow (first group only); any other
+/// is a flow, also a lone SYN: rules that log SYNs let a flood make rows. Log packets of the
+/// original direction only: an answer cannot be told from a question. UDP may be logged again from
+/// time to time to keep it alive.
 ///
-/// What it cannot know (coverage()): ends that no packet tells, so rows age out by `tcp_idle_timeout`
-/// and `idle_timeout`, counted from the last packet that was logged; TCP's window scales;
-/// connection marks. What was live before cannot be walked, and a loss (gaps in the kernel's numbers,
-/// counted exactly) not be repaired.
+/// What it cannot know (coverage()): ends that no packet tells, so rows age out by
+/// `tcp_idle_timeout` and `idle_timeout`, counted from the last packet that was logged; TCP's
+/// window scales; connection marks. What was live before cannot be walked, and a loss (gaps in the
+/// kernel's numbers, counted exactly) not be repaired.
 ///
 /// Threads: the loop thread only.
 /// Lifetime: the loop outlives the driver.

@@ -101,9 +101,9 @@ struct PacketCounter {
 ///
 /// `min_packets` in and none out within `window`: kDown. One out: kUp. Nothing in: no statement,
 /// so after a divert, when no more traffic comes, a box that was down stays down until it forwards
-/// again: let a probe say that it is back. An interface that is missing: kUnknown. With fewer packets
-/// than a window needs it is slow, and one sided traffic (floods that a box rightly drops) looks like
-/// a fault: combine it with another liveness ("all", combined_liveness.h).
+/// again: let a probe say that it is back. An interface that is missing: kUnknown. With fewer
+/// packets than a window needs it is slow, and one sided traffic (floods that a box rightly drops)
+/// looks like a fault: combine it with another liveness ("all", combined_liveness.h).
 struct TrafficOptions {
   Side box = Side::kPrimary;
   /// The sums of these counters.

@@ -5,8 +5,8 @@
 /// A driver whose source is a file of rows: for state that people or other tools write down.
 ///
 /// Static translations, pinned flows, an inventory that a script exports: what does not change by
-/// itself needs no protocol. The file holds one row per line as JSON (json.h); empty lines and lines
-/// that begin with `#` mean nothing.
+/// itself needs no protocol. The file holds one row per line as JSON (json.h); empty lines and
+/// lines that begin with `#` mean nothing.
 ///
 ///     {"client_ip":"198.51.100.7","client_port":40000,"backend_ip":"10.0.0.5"}
 ///

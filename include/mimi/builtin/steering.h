@@ -75,8 +75,8 @@ struct RouteSteeringOptions {
   std::string network_namespace{};
   LogCallback log{};
 };
-/// Errors: InvalidArgument (an option), FailedPrecondition (no such interface, rights), NotFound (no
-/// such namespace).
+/// Errors: InvalidArgument (an option), FailedPrecondition (no such interface, rights), NotFound
+/// (no such namespace).
 absl::StatusOr<std::unique_ptr<Steering>> NewRouteSteering(const RouteSteeringOptions& options,
                                                            Loop& loop);
 
@@ -105,18 +105,18 @@ struct AddressSteeringOptions {
   std::string network_namespace{};
   LogCallback log{};
 };
-/// Errors: InvalidArgument (an option), FailedPrecondition (no such interface, rights), NotFound (no
-/// such namespace).
+/// Errors: InvalidArgument (an option), FailedPrecondition (no such interface, rights), NotFound
+/// (no such namespace).
 absl::StatusOr<std::unique_ptr<Steering>> NewAddressSteering(const AddressSteeringOptions& options,
                                                              Loop& loop);
 
 /// Programs of the operator.
 ///
-/// Each is an argument vector, run without a shell, with this process's environment and, for a move,
-/// MIMI_TO=primary or MIMI_TO=minion. It has a process group of its own, and input and output from
-/// and to nowhere but the ends that are read here: what it writes to standard error is shown when it
-/// fails (the last 512 bytes). Exit code 0 is success. One that runs longer than `deadline` is
-/// killed, with its group, and the move has failed; whether it had its effect, `observe` says.
+/// Each is an argument vector, run without a shell, with this process's environment and, for a
+/// move, MIMI_TO=primary or MIMI_TO=minion. It has a process group of its own, and input and output
+/// from and to nowhere but the ends that are read here: what it writes to standard error is shown
+/// when it fails (the last 512 bytes). Exit code 0 is success. One that runs longer than `deadline`
+/// is killed, with its group, and the move has failed; whether it had its effect, `observe` says.
 /// Programs must be idempotent. One that still runs when this process is killed is killed with it;
 /// what it had started itself runs on: keep them short, against the manager's `lease_ttl`.
 ///

@@ -71,8 +71,9 @@ struct SyslogDriverOptions {
   /// The table that the rules fill: mimi.flow, as the shipped packs do, or your own.
   StateSchema schema = FlowSchema();
   std::vector<SyslogListener> listen = {SyslogListener{}};
-  /// Who may send: addresses and prefixes ("192.0.2.1", "192.0.2.0/24", "2001:db8::/32"). Everything
-  /// else is dropped unread, and counted. Must not be empty; "0.0.0.0/0" and "::/0" is everybody.
+  /// Who may send: addresses and prefixes ("192.0.2.1", "192.0.2.0/24", "2001:db8::/32").
+  /// Everything else is dropped unread, and counted. Must not be empty; "0.0.0.0/0" and "::/0" is
+  /// everybody.
   std::vector<std::string> allow{};
 
   /// Rules in the order of preference when several know a line: texts, files by path, shipped packs

@@ -13,8 +13,8 @@
 ///     options.minion.minions = {minion.get()};
 ///     …                                   // packet threads: TypedTable<LbFlow>(table).Lookup(…)
 ///
-/// The table has to be one of kArrival: the replica has weighed versions already, and puts back what
-/// an audit found missing under the version that it had.
+/// The table has to be one of kArrival: the replica has weighed versions already, and puts back
+/// what an audit found missing under the version that it had.
 ///
 /// Rows are in the data plane as soon as Apply returns, so confirmed() follows at once. An audit
 /// compares the table's own rows.

@@ -5,8 +5,8 @@
 /// A minion that holds rows of an operator's own schema in another that takes flows.
 ///
 /// A box's state may be as small as the paper's: client ip and port -> backend ip. The data plane
-/// needs a whole flow (flow.h). What the row does not tell is known of the box: which virtual address
-/// it serves, and what it keeps. A mapping says so, and is checked when it is made.
+/// needs a whole flow (flow.h). What the row does not tell is known of the box: which virtual
+/// address it serves, and what it keeps. A mapping says so, and is checked when it is made.
 ///
 ///     FlowTranslation translation;
 ///     translation.fields = {{"protocol", "tcp"},
@@ -42,7 +42,8 @@ struct FlowTranslation {
   /// The box does not translate the source: reply_dst and reply_dport are the initiator's. Must be
   /// said, unless these fields are.
   bool source_kept = false;
-  /// The responder is asked at the port that the initiator asked. Must be said, unless reply_sport is.
+  /// The responder is asked at the port that the initiator asked. Must be said, unless reply_sport
+  /// is.
   bool port_kept = false;
 };
 

@@ -18,8 +18,8 @@
 ///     })
 ///
 /// at namespace scope of a file that includes this header; one file of the program defines
-/// DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN. What a store cannot do in a test (move time, restart) is left
-/// out with a message; everything else must pass.
+/// DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN. What a store cannot do in a test (move time, restart) is
+/// left out with a message; everything else must pass.
 ///
 /// Threads: one. Lifetime: store_under_test.h.
 

@@ -4,16 +4,18 @@
 /// \file
 /// FaultStore: any store, made unreliable in the ways that sink.h and store.h allow.
 ///
-/// What writes to a store must survive back-pressure, late confirmations, accepted batches that are lost, and times
-/// without a store. With a seed, a failure repeats itself:
+/// What writes to a store must survive back-pressure, late confirmations, accepted batches that are
+/// lost, and times without a store. With a seed, a failure repeats itself:
 ///
 ///     FaultStore store(*memory, loop, seed, {.refuse = 0.1, .lose = 0.02, .confirm_after = milliseconds(5)});
 ///     store.set_available(false);          // … and back, as the test likes
 ///
-/// Apply copies a batch and passes it on `confirm_after` later; an error of the store behind (a fence, say) comes back from
-/// the next Apply of the same table, origin and term, once, as with a store over a network.
+/// Apply copies a batch and passes it on `confirm_after` later; an error of the store behind (a
+/// fence, say) comes back from the next Apply of the same table, origin and term, once, as with a
+/// store over a network.
 ///
-/// Threads: the loop thread only. Lifetime: the store behind and the loop outlive it; it outlives its cursors.
+/// Threads: the loop thread only. Lifetime: the store behind and the loop outlive it; it outlives
+/// its cursors.
 
 #include <algorithm>
 #include <chrono>
@@ -54,7 +56,8 @@ class FaultStore final : public StateStore {
   FaultStore(StateStore& behind, Loop& loop, std::uint64_t seed, const Faults& faults)
       : behind_(behind), loop_(loop), random_(seed), faults_(faults) {}
 
-  /// Off: everything answers Unavailable, and what was not confirmed is lost. On: cursors are woken.
+  /// Off: everything answers Unavailable, and what was not confirmed is lost. On: cursors are
+  /// woken.
   void set_available(bool available) {
     available_ = available;
     if (!available) {

@@ -11,10 +11,11 @@
 ///     clock.Advance(std::chrono::seconds(1));
 ///     loop.RunUntilIdle();
 ///
-/// Several loops may share one clock: the nodes of a simulation. For timers to fire at their own times rather than at the
-/// end of a long step, advance to NextDeadline().
+/// Several loops may share one clock: the nodes of a simulation. For timers to fire at their own
+/// times rather than at the end of a long step, advance to NextDeadline().
 ///
-/// Threads: one, Post() and Stop() included. No descriptors: PollFd() is -1 and WatchFd() Unimplemented.
+/// Threads: one, Post() and Stop() included. No descriptors: PollFd() is -1 and WatchFd()
+/// Unimplemented.
 /// Lifetime: the clock outlives its loops.
 
 #include <chrono>

@@ -137,8 +137,8 @@ absl::Status ConntrackDriverImpl::Watch() {
   return loop_.WatchFd(events_->fd(), kReadable, [this](std::uint32_t) { OnReadable(); });
 }
 
-// Low: level-triggered, so each event wakes us. Normal: after a wake-up we come back each millisecond
-// by ourselves, as long as there is something.
+// Low: level-triggered, so each event wakes us. Normal: after a wake-up we come back each
+// millisecond by ourselves, as long as there is something.
 void ConntrackDriverImpl::OnReadable() {
   (void)Read();
   if (events_ == nullptr || (options_.latency == ConntrackLatency::kLow && !stalled_)) {

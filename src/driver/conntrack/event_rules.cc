@@ -55,14 +55,14 @@ absl::Status CheckConntrackOptions(const ConntrackDriverOptions& options) {
   return absl::OkStatus();
 }
 
-// A packet comes by after conntrack has looked at it (-200) and before its events are sent, which is
-// at its last hook. So the mask that counts is the one that the packet itself leaves, and the one
-// that completes a handshake is already assured here.
+// A packet comes by after conntrack has looked at it (-200) and before its events are sent, which
+// is at its last hook. So the mask that counts is the one that the packet itself leaves, and the
+// one that completes a handshake is already assured here.
 //
 // A closing flow gives no more events, its end neither. Should a new connection take its entry over
 // (a SYN that reuses the ports before the kernel let go of it), the SYN/ACK takes the bit off.
-// The box's own sockets are silent: their packets pass input or output. What the box sends on behalf
-// of a forwarded flow (ICMP errors, RST of a reject) is `related`.
+// The box's own sockets are silent: their packets pass input or output. What the box sends on
+// behalf of a forwarded flow (ICMP errors, RST of a reject) is `related`.
 std::string EventRules(const ConntrackDriverOptions& options) {
   const unsigned ends = kDestroy | kMark;
   return fmt::format(

@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_DRIVER_CONNTRACK_FLOW_INDEX_H_
 #define MIMI_SRC_DRIVER_CONNTRACK_FLOW_INDEX_H_
 
-// FlowIndex: what a driver remembers of the flows that it has published: by their key in FlowSchema(),
-// which kernel entry each one is.
+// FlowIndex: what a driver remembers of the flows that it has published: by their key in
+// FlowSchema(), which kernel entry each one is.
 //
 //   FlowIndex::Known& known = *index.Touch(key);     // there from now on
 //   known.id = entry.id;

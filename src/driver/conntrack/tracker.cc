@@ -73,8 +73,8 @@ void Tracker::OnEvent(const CtMessage& message) {
 void Tracker::OnChange(const CtEntry& entry) {
   CtEntry now = entry;
   if (IsTcp(now) && now.protocol_state == static_cast<std::uint8_t>(FlowState::kSynReceived)) {
-    // Assured as well, or it is no row: a closing entry that a new connection has taken over. It will
-    // not be assured once more, so this is its beginning.
+    // Assured as well, or it is no row: a closing entry that a new connection has taken over. It
+    // will not be assured once more, so this is its beginning.
     now.protocol_state = static_cast<std::uint8_t>(FlowState::kEstablished);
   }
   if (!IsRow(now)) {
@@ -178,8 +178,8 @@ void Tracker::OnClosing(const CtEntry& entry) {
   output_.Erase(key, Op::kErase);
 }
 
-// Always an abrupt end, also where the last state says that the protocol has ended it: a box without
-// traffic sees that too, of entries that a minion has demoted, and must not publish it.
+// Always an abrupt end, also where the last state says that the protocol has ended it: a box
+// without traffic sees that too, of entries that a minion has demoted, and must not publish it.
 void Tracker::OnDestroy(const CtMessage& message) {
   const CtEntry& entry = message.entry;
   if (RowFilter::Tied(entry) || filter_.Local(entry) ||

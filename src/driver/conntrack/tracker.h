@@ -10,13 +10,13 @@
 //   tracker.EndWalk();
 //   while (!tracker.Settle(1024)) {}               // what the walk has not shown is gone
 //
-// Which entry. Tuples are reused, and an end may come late, so an end counts only for the entry with
-// the id that is known. (A successor in the same memory has the same id; but the kernel frees the
-// memory after it has told the end, so the ends of both come in order.)
+// Which entry. Tuples are reused, and an end may come late, so an end counts only for the entry
+// with the id that is known. (A successor in the same memory has the same id; but the kernel frees
+// the memory after it has told the end, so the ends of both come in order.)
 //
-// Walks. Events win: what one has changed during a walk is not put again from what the walk shows, and what
-// has ended during it is remembered until it is over. A check walk (kCheck) publishes nothing but
-// the ends of entries that make no events.
+// Walks. Events win: what one has changed during a walk is not put again from what the walk shows,
+// and what has ended during it is remembered until it is over. A check walk (kCheck) publishes
+// nothing but the ends of entries that make no events.
 //
 // Sans I/O. Threads: one at a time.
 

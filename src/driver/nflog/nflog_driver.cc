@@ -163,8 +163,8 @@ absl::Status NflogDriver::Bind() {
   return ReadAnswers();
 }
 
-// All answers are there when Send() returns. A packet that came between them is not taken: it is from
-// before the start.
+// All answers are there when Send() returns. A packet that came between them is not taken: it is
+// from before the start.
 absl::Status NflogDriver::ReadAnswers() {
   for (;;) {
     const absl::StatusOr<std::size_t> count = socket_->Receive();

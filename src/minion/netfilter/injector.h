@@ -12,7 +12,8 @@
 // ends while traffic may be here, giving up a row for lack of room) is asked for before, and what
 // the kernel refused is looked into afterwards:
 //
-//   create, EEXIST   the original tuple has an entry: change it, or delete and make it anew when its
+//   create, EEXIST   the original tuple has an entry: change it, or delete and make it anew when
+//   its
 //                    translation is another; or the translated tuple is taken: by a flow that has
 //                    ended on the other box, which is deleted, or by one that has traffic here: the
 //                    row is refused

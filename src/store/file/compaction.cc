@@ -159,8 +159,8 @@ absl::Status Compaction::WriteRows(MonotonicTime deadline) {
   while (!rows_->done()) {
     const std::optional<BatchView> batch =
         rows_->Next(kRowsPerLook, core_.pair().fence().counter(), core_.loop().unix_now());
-    // A row with the longer tail has the version of its last batch, so a start would take the one that was
-    // cut off here for the newest: begin again with the longer schema.
+    // A row with the longer tail has the version of its last batch, so a start would take the one
+    // that was cut off here for the newest: begin again with the longer schema.
     if (rows_->extended() || epoch_ != core_.epoch()) {
       return Error(absl::StatusCode::kUnavailable, "the tables have changed their shape");
     }

@@ -1,16 +1,17 @@
 #ifndef MIMI_SRC_STORE_FILE_COMPACTION_H_
 #define MIMI_SRC_STORE_FILE_COMPACTION_H_
 
-// Compaction: writes a base file when the feed behind the last one has become long, so that a start reads
-// each live row once, and the feed can be trimmed.
+// Compaction: writes a base file when the feed behind the last one has become long, so that a start
+// reads each live row once, and the feed can be trimmed.
 //
-// It begins a new feed file and writes, in slices, what the tables hold to a base file with the same
-// number, while batches go on being appended: a start loads the base, then that feed file and what follows,
-// and versions make rows that stand in both harmless. When the base is whole (and on the disc, where
-// fsync is wanted) the control file names it, and older files go.
+// It begins a new feed file and writes, in slices, what the tables hold to a base file with the
+// same number, while batches go on being appended: a start loads the base, then that feed file and
+// what follows, and versions make rows that stand in both harmless. When the base is whole (and on
+// the disc, where fsync is wanted) the control file names it, and older files go.
 //
-// One process does it at a time (a lock that its death releases); a compactor that takes far too long
-// is overtaken by another. One that dies leaves a file that nobody names, for the next to delete.
+// One process does it at a time (a lock that its death releases); a compactor that takes far too
+// long is overtaken by another. One that dies leaves a file that nobody names, for the next to
+// delete.
 //
 // Threads: the loop thread only. Lifetime: the core outlives it.
 

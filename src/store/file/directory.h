@@ -5,8 +5,8 @@
 //
 // A store tells the data plane where packets go, so nobody but its owner may write here: the
 // directory belongs to this process's user and is writable by no one else, nor can another user
-// replace it (its parent is not world-writable, or is sticky as /tmp is). What is a symbolic link is
-// refused. What is created is 0700 and 0600.
+// replace it (its parent is not world-writable, or is sticky as /tmp is). What is a symbolic link
+// is refused. What is created is 0700 and 0600.
 //
 // Threads: any; the descriptor is all there is.
 

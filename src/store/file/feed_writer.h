@@ -3,8 +3,8 @@
 
 // FeedWriter: appends frames to the feed's last file, begins new files, and drops old ones.
 //
-// A frame exists when the control file says that the feed ends behind it. What a dead writer, or a full
-// disc, left beyond that is cut off before anything is appended.
+// A frame exists when the control file says that the feed ends behind it. What a dead writer, or a
+// full disc, left beyond that is cut off before anything is appended.
 //
 // REQUIRES of every call: the append lock, and a ControlState that was read under it.
 //

@@ -40,7 +40,8 @@ void WakeWhenReady(FileStoreCore& core, const std::shared_ptr<bool>& alive,
 
 }  // namespace
 
-// --- WatchCursor ----------------------------------------------------------------------------------
+// --- WatchCursor
+// ----------------------------------------------------------------------------------
 
 WatchCursor::WatchCursor(FileStoreCore& core, const WatchFrom& from, std::function<void()> wake)
     : core_(core),
@@ -161,7 +162,8 @@ absl::StatusOr<std::optional<BatchView>> WatchCursor::Next() {
   return Pause();
 }
 
-// --- SnapshotCursor -------------------------------------------------------------------------------
+// --- SnapshotCursor
+// -------------------------------------------------------------------------------
 
 SnapshotCursor::SnapshotCursor(FileStoreCore& core, TableId table, std::function<void()> wake)
     : core_(core), table_(table), wake_(std::move(wake)), alive_(std::make_shared<bool>(true)) {

@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_STORE_FILE_FILE_CURSOR_H_
 #define MIMI_SRC_STORE_FILE_FILE_CURSOR_H_
 
-// The cursors of a file store. A WatchCursor reads the feed's files itself, so it needs no memory but one
-// buffer, and what it reads stays readable when compaction unlinks it.
+// The cursors of a file store. A WatchCursor reads the feed's files itself, so it needs no memory
+// but one buffer, and what it reads stays readable when compaction unlinks it.
 //
 // Threads: the loop thread only. Lifetime: the core outlives them.
 

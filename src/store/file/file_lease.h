@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_STORE_FILE_FILE_LEASE_H_
 #define MIMI_SRC_STORE_FILE_FILE_LEASE_H_
 
-// FileLease: a lease as frames in the feed. Its time is CLOCK_MONOTONIC, which all processes of a host
-// share; a boot frames it (pair_state.h).
+// FileLease: a lease as frames in the feed. Its time is CLOCK_MONOTONIC, which all processes of a
+// host share; a boot frames it (pair_state.h).
 //
 // Threads: the loop thread only. Lifetime: the core outlives it.
 

@@ -133,7 +133,8 @@ void FileStoreCore::OnBell() {
   LookAround();
 }
 
-// --- following ------------------------------------------------------------------------------------
+// --- following
+// ------------------------------------------------------------------------------------
 
 absl::Status FileStoreCore::Refresh() {
   bool both = true;
@@ -233,7 +234,8 @@ void FileStoreCore::Break(absl::Status why) {
   PostWake();
 }
 
-// --- writing ----------------------------------------------------------------------------------------
+// --- writing
+// ----------------------------------------------------------------------------------------
 
 FileStoreCore::Exclusive::Exclusive(FileStoreCore& core) : lock_(core.control_) {
   if (!lock_.held() || !core.CatchUp()) {

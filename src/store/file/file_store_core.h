@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_STORE_FILE_FILE_STORE_CORE_H_
 #define MIMI_SRC_STORE_FILE_FILE_STORE_CORE_H_
 
-// FileStoreCore: one handle's share in a file store: what the face (file_store.cc), its cursors and its
-// compaction have in common.
+// FileStoreCore: one handle's share in a file store: what the face (file_store.cc), its cursors and
+// its compaction have in common.
 //
 //   ControlFile ── lock, state, bell ──┐
 //   Follower ── base and feed files ──▶│ PairState (tables, terms, leases)

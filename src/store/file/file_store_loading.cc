@@ -1,5 +1,5 @@
-// How FileStoreCore comes to know what the files say: at its start, after the machine's start, and when
-// compaction has overtaken it.
+// How FileStoreCore comes to know what the files say: at its start, after the machine's start, and
+// when compaction has overtaken it.
 #include <algorithm>
 #include <random>
 #include <utility>

@@ -25,7 +25,8 @@ int SyncAll(const std::vector<std::shared_ptr<const LogFile>>& files, int direct
 
 }  // namespace
 
-// --- durability -----------------------------------------------------------------------------------
+// --- durability
+// -----------------------------------------------------------------------------------
 
 void FileStoreCore::WhenDurable(std::function<void(absl::Status)> done) {
   if (!synced()) {
@@ -123,7 +124,8 @@ void FileStoreCore::AnswerDurable() {
   }
 }
 
-// --- operations -----------------------------------------------------------------------------------
+// --- operations
+// -----------------------------------------------------------------------------------
 
 void FileStoreCore::Enqueue(std::function<bool()> operation) {
   operations_.push_back(std::move(operation));
@@ -174,7 +176,8 @@ void FileStoreCore::PostProgress() {
   });
 }
 
-// --- readers --------------------------------------------------------------------------------------
+// --- readers
+// --------------------------------------------------------------------------------------
 
 std::uint64_t FileStoreCore::AddReader() {
   readers_[++last_reader_];

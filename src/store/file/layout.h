@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_STORE_FILE_LAYOUT_H_
 #define MIMI_SRC_STORE_FILE_LAYOUT_H_
 
-// The bytes of a file store (FORMAT.md in this directory): what stands in its control file, its feed
-// files and its base files. All integers little-endian, all checksums CRC-32C.
+// The bytes of a file store (FORMAT.md in this directory): what stands in its control file, its
+// feed files and its base files. All integers little-endian, all checksums CRC-32C.
 //
 // Everything here is a pure function of bytes and treats them as hostile.
 //

@@ -3,8 +3,9 @@
 
 // PairState: what the frames of a file store add up to: tables, terms, streams, leases.
 //
-// Every process makes its own from the same frames in the same order, and nothing but frames changes
-// it; so all of them decide alike, under the append lock, whether the next frame may be appended.
+// Every process makes its own from the same frames in the same order, and nothing but frames
+// changes it; so all of them decide alike, under the append lock, whether the next frame may be
+// appended.
 //
 //     PairState pair(limits);
 //     absl::Status status = pair.Replay(frame, now);          // what others wrote, and after a start

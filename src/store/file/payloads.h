@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_STORE_FILE_PAYLOADS_H_
 #define MIMI_SRC_STORE_FILE_PAYLOADS_H_
 
-// What stands in the frames of a file store that are no batches (FORMAT.md in this directory): structs
-// and their bytes. Decoding treats bytes as hostile and returns nullopt for what cannot be.
+// What stands in the frames of a file store that are no batches (FORMAT.md in this directory):
+// structs and their bytes. Decoding treats bytes as hostile and returns nullopt for what cannot be.
 //
 // Threads: any.
 

@@ -7,8 +7,8 @@
 //                [this](int error) { … on the loop thread … });
 //
 // Threads: the loop thread only. `work` runs on the worker's thread, `done` on the loop thread.
-// Lifetime: its end waits for the work that runs, drops what waits, and calls no `done` any more. The
-// thread starts with the first Run().
+// Lifetime: its end waits for the work that runs, drops what waits, and calls no `done` any more.
+// The thread starts with the first Run().
 
 #include <condition_variable>
 #include <deque>

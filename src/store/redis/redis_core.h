@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_STORE_REDIS_REDIS_CORE_H_
 #define MIMI_SRC_STORE_REDIS_REDIS_CORE_H_
 
-// RedisCore: one handle of a pair's repository on Redis: what it has accepted (window), what it has read (tables, the
-// newest part of the feed), and the requests that wait.
+// RedisCore: one handle of a pair's repository on Redis: what it has accepted (window), what it has
+// read (tables, the newest part of the feed), and the requests that wait.
 //
 //   RedisLink      up and down
 //   RedisLoader    after a start, or when the feed was trimmed past us: the tables out of the server
@@ -10,8 +10,9 @@
 //   RedisWindow    what Apply accepted, until it was stored and read
 //   RedisKeeper    if this handle is the keeper: puts what changed in the tables, trims the feed
 //
-// A batch of ours that the server has stored is taken at once if nothing of others stands between; else the follower
-// brings it. A batch counts as confirmed when this handle's own copy has it, so whoever was confirmed reads his writes.
+// A batch of ours that the server has stored is taken at once if nothing of others stands between;
+// else the follower brings it. A batch counts as confirmed when this handle's own copy has it, so
+// whoever was confirmed reads his writes.
 //
 // Threads: the loop thread only. Lifetime: the loop outlives it; cursors and leases end before it.
 
@@ -62,7 +63,8 @@ class RedisCore final : public RedisLinkOwner {
   RedisLink& link() { return link_; }
   /// Connected, loaded, and has read all that was there then.
   bool ready() const { return ready_; }
-  /// Why it cannot be asked now: Unavailable or worse. OK: it can, or is on its way for the first time.
+  /// Why it cannot be asked now: Unavailable or worse. OK: it can, or is on its way for the first
+  /// time.
   absl::Status problem() const;
   /// Of the repository that was loaded last; "" while unknown.
   const std::string& incarnation() const { return facts_.incarnation; }
@@ -83,8 +85,8 @@ class RedisCore final : public RedisLinkOwner {
   Cut CutFor(Position most) const;
   void Report(StoreState* state) const;
 
-  // ---- What is asked for. Tasks run on the loop, never inside the call, and with an error when the way to the
-  // server is not there in time, or breaks.
+  // ---- What is asked for. Tasks run on the loop, never inside the call, and with an error when
+  // the way to the server is not there in time, or breaks.
   void WhenReady(Task task);
   /// … and has read what the server has now.
   void WhenSynced(Task task);

@@ -1,8 +1,8 @@
 #ifndef MIMI_SRC_STORE_REDIS_REDIS_CURSORS_H_
 #define MIMI_SRC_STORE_REDIS_REDIS_CURSORS_H_
 
-// The cursors of a Redis store. A snapshot walks the handle's own copy of the tables; a watch reads the newest part of
-// the feed from memory, and what is older from the server.
+// The cursors of a Redis store. A snapshot walks the handle's own copy of the tables; a watch reads
+// the newest part of the feed from memory, and what is older from the server.
 //
 // Threads: the loop thread only. Lifetime: the core outlives them.
 

@@ -19,7 +19,8 @@ constexpr std::size_t kMostBatches = 1024;
 constexpr std::size_t kBytesPerRead = std::size_t{512} << 10;
 constexpr auto kWait = std::chrono::milliseconds(250);
 constexpr std::string_view kWaitText = "250";
-// Who writes takes his own batches when they are stored, and need not read them: Hurry() ends the pause.
+// Who writes takes his own batches when they are stored, and need not read them: Hurry() ends the
+// pause.
 constexpr auto kWriterPause = std::chrono::milliseconds(250);
 
 }  // namespace

@@ -1,9 +1,9 @@
 #ifndef MIMI_SRC_STORE_REDIS_REDIS_FOLLOWER_H_
 #define MIMI_SRC_STORE_REDIS_REDIS_FOLLOWER_H_
 
-// RedisFollower: every batch of the feed behind the handle's position, in order, on a connection of its own that waits
-// for it (XREAD BLOCK); and, four times a second at least, the pair's facts. While the handle writes it does not read
-// what it wrote, until another's batch stands between.
+// RedisFollower: every batch of the feed behind the handle's position, in order, on a connection of
+// its own that waits for it (XREAD BLOCK); and, four times a second at least, the pair's facts.
+// While the handle writes it does not read what it wrote, until another's batch stands between.
 //
 // Threads: the loop thread only. Lifetime: the core outlives it.
 

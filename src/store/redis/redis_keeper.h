@@ -3,13 +3,15 @@
 
 // RedisKeeper: keeps the tables in the server up with the feed, and cuts the feed behind them.
 //
-// One handle that writes is the pair's keeper, by a lease in the pair's hash that each step renews; the others look
-// now and then whether it is gone. In a cycle it puts every bucket that changed since the last, 32 at a time, and then
-// commits: the tables are up to date with the position at which the cycle began. A new keeper puts everything, into
-// a generation of its own; the commit makes that the one to read, and removes the old one.
+// One handle that writes is the pair's keeper, by a lease in the pair's hash that each step renews;
+// the others look now and then whether it is gone. In a cycle it puts every bucket that changed
+// since the last, 32 at a time, and then commits: the tables are up to date with the position at
+// which the cycle began. A new keeper puts everything, into a generation of its own; the commit
+// makes that the one to read, and removes the old one.
 //
-// A cycle begins a second after the last one, or later when cycles are long (they take an eighth of the time at
-// most, and are five seconds apart at most), or at once when the feed is twice as long as it should be.
+// A cycle begins a second after the last one, or later when cycles are long (they take an eighth of
+// the time at most, and are five seconds apart at most), or at once when the feed is twice as long
+// as it should be.
 //
 // Threads: the loop thread only. Lifetime: the core outlives it.
 

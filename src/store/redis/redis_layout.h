@@ -1,7 +1,8 @@
 #ifndef MIMI_SRC_STORE_REDIS_REDIS_LAYOUT_H_
 #define MIMI_SRC_STORE_REDIS_REDIS_LAYOUT_H_
 
-// The names of what lies in the server (redis_store.h has the table), and what a handle knows of the pair's hash.
+// The names of what lies in the server (redis_store.h has the table), and what a handle knows of
+// the pair's hash.
 //
 // Threads: values; any.
 
@@ -53,7 +54,8 @@ struct RedisFacts {
   static std::optional<RedisFacts> Read(RedisValue values, std::size_t first);
 };
 
-/// What the `tables` hash says of one table's generation: "buckets first_chunk chunks rows tombstones".
+/// What the `tables` hash says of one table's generation: "buckets first_chunk chunks rows
+/// tombstones".
 struct RedisTableSummary {
   std::uint64_t buckets = 0;
   std::uint64_t first_chunk = 0;  ///< of tombstones
@@ -75,7 +77,8 @@ std::optional<std::uint64_t> ParseHexId(std::string_view text);
 /// The position of an entry's id, "17-0". nullopt: not an id of ours.
 std::optional<Position> ParseEntryId(std::string_view id);
 
-/// The greatest term, sequence and position that a Lua number holds exactly, and 48 bits of a bucket's sequence.
+/// The greatest term, sequence and position that a Lua number holds exactly, and 48 bits of a
+/// bucket's sequence.
 inline constexpr std::uint64_t kMaxRedisNumber = (std::uint64_t{1} << 53) - 1;
 inline constexpr std::uint64_t kMaxRedisSequence = (std::uint64_t{1} << 48) - 1;
 

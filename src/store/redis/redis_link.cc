@@ -17,7 +17,8 @@ using Deployment = RedisStoreOptions::Deployment;
 // Where another server takes over by itself, it is looked for often.
 constexpr Duration kLongestWait = std::chrono::milliseconds(250);
 constexpr Duration kWatchMaster = std::chrono::milliseconds(500);
-// Redirections that are followed at once; more of them are a Cluster that does not agree with itself yet.
+// Redirections that are followed at once; more of them are a Cluster that does not agree with
+// itself yet.
 constexpr unsigned kMostRedirections = 5;
 
 Duration LongestWait(const RedisStoreOptions& options) {

@@ -1,16 +1,17 @@
 #ifndef MIMI_SRC_STORE_REDIS_REDIS_LINK_H_
 #define MIMI_SRC_STORE_REDIS_REDIS_LINK_H_
 
-// RedisLink: the way to the server, kept up: it is found (redis_route.h), two connections (one for commands, one that
-// waits for the feed), the scripts loaded, the repository's incarnation known.
+// RedisLink: the way to the server, kept up: it is found (redis_route.h), two connections (one for
+// commands, one that waits for the feed), the scripts loaded, the repository's incarnation known.
 //
-// When a connection ends, or the server answers with an error, both are dropped, and after a jittered back-off all
-// begins anew; the reason stays readable. So no answer of the server but a good one is ever seen by the callbacks.
-// Sentinels are asked twice a second whether the master is still the one: an old one that was cut off from them does
-// not know better.
+// When a connection ends, or the server answers with an error, both are dropped, and after a
+// jittered back-off all begins anew; the reason stays readable. So no answer of the server but a
+// good one is ever seen by the callbacks. Sentinels are asked twice a second whether the master is
+// still the one: an old one that was cut off from them does not know better.
 //
 // Threads: the loop thread only. Callbacks never run inside a call of this.
-// Lifetime: options, keys, loop and owner outlive it; a callback is dropped when the link goes down.
+// Lifetime: options, keys, loop and owner outlive it; a callback is dropped when the link goes
+// down.
 
 #include <array>
 #include <functional>

@@ -1,13 +1,15 @@
 #ifndef MIMI_SRC_STORE_REDIS_REDIS_LOADER_H_
 #define MIMI_SRC_STORE_REDIS_REDIS_LOADER_H_
 
-// RedisLoader: the tables out of the server, bucket by bucket, while their keeper may go on writing.
+// RedisLoader: the tables out of the server, bucket by bucket, while their keeper may go on
+// writing.
 //
-// What is read is at least as new as the position that the pair's hash had at the beginning; the feed from there
-// brings the rest. If meanwhile another keeper replaced the generation, or the feed was trimmed past that position, the
-// load begins anew.
+// What is read is at least as new as the position that the pair's hash had at the beginning; the
+// feed from there brings the rest. If meanwhile another keeper replaced the generation, or the feed
+// was trimmed past that position, the load begins anew.
 //
-// Threads: the loop thread only. Lifetime: link, keys, loop outlive it; it ends when the link goes down.
+// Threads: the loop thread only. Lifetime: link, keys, loop outlive it; it ends when the link goes
+// down.
 
 #include <cstdint>
 #include <functional>
@@ -27,7 +29,8 @@ class RedisLoader {
  public:
   using Done = std::function<void(std::unique_ptr<RedisTables>, const RedisFacts&)>;
 
-  /// `empty` makes tables to fill. `done`: the tables, and the facts whose position they have; `head` is the newest known.
+  /// `empty` makes tables to fill. `done`: the tables, and the facts whose position they have;
+  /// `head` is the newest known.
   RedisLoader(RedisLink& link, const RedisKeys& keys, Loop& loop, const RedisFacts& facts,
               std::function<std::unique_ptr<RedisTables>()> empty, Done done);
 

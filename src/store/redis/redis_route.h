@@ -42,12 +42,12 @@ class RedisRoute {
   RedisRoute(const RedisRoute&) = delete;
   RedisRoute& operator=(const RedisRoute&) = delete;
 
-  /// Calls `found` once, perhaps inside; a second call takes the place of the first. Errors: Unavailable, with the
-  /// last sentinel's reason.
+  /// Calls `found` once, perhaps inside; a second call takes the place of the first. Errors:
+  /// Unavailable, with the last sentinel's reason.
   void Find(Found found);
 
-  /// A Cluster's way of saying that this server, `from`, is the wrong one: who is right will be found next. False: the
-  /// error is another.
+  /// A Cluster's way of saying that this server, `from`, is the wrong one: who is right will be
+  /// found next. False: the error is another.
   bool Follow(std::string_view error, const RedisAddress& from);
   /// Find() will answer with what Follow() was told.
   bool follows() const { return next_.has_value(); }

@@ -1,13 +1,14 @@
-// Lua 5.1 as Redis 6.2 to 8 and Valkey have it. Numbers are doubles there: positions, terms and sequences stay below
-// 2^53 (redis_store.h), and are written by '%.0f', never by tostring. The first thing that each script writes is a
-// command that a full server refuses, so that nothing is done by halves.
+// Lua 5.1 as Redis 6.2 to 8 and Valkey have it. Numbers are doubles there: positions, terms and
+// sequences stay below 2^53 (redis_store.h), and are written by '%.0f', never by tostring. The
+// first thing that each script writes is a command that a full server refuses, so that nothing is
+// done by halves.
 #include "src/store/redis/redis_scripts.h"
 
 namespace mimi::internal {
 namespace {
 
-// KEYS pair feed terms writers schemas tables; ARGV run_id, a new incarnation, '1' to make what is not there.
-// {'ok', kFacts…} or {'absent'} or {'format', seen}.
+// KEYS pair feed terms writers schemas tables; ARGV run_id, a new incarnation, '1' to make what is
+// not there. {'ok', kFacts…} or {'absent'} or {'format', seen}.
 constexpr std::string_view kHelloText = R"lua(
 local have = redis.call('HMGET', KEYS[1], 'format', 'server', 'counter')
 if not have[1] then
@@ -29,9 +30,10 @@ local facts = redis.call('HMGET', KEYS[1], 'incarnation', 'head', 'trimmed', 'by
 return {'ok', unpack(facts)}
 )lua";
 
-// KEYS pair feed terms writers; ARGV incarnation, 'table:origin', term, first sequence, count, '1' for the control
-// table, the highest term in any record, the batch. Rules: store.h, src/state/fence.h.
-// {'stored' or 'had', head} or {'gone'}, {'fenced', term}, {'unknown', counter}, {'control'}, {'gap', expected}.
+// KEYS pair feed terms writers; ARGV incarnation, 'table:origin', term, first sequence, count, '1'
+// for the control table, the highest term in any record, the batch. Rules: store.h,
+// src/state/fence.h. {'stored' or 'had', head} or {'gone'}, {'fenced', term}, {'unknown', counter},
+// {'control'}, {'gap', expected}.
 constexpr std::string_view kApplyText = R"lua(
 local pair = redis.call('HMGET', KEYS[1], 'incarnation', 'head', 'term', 'mode', 'counter', 'bytes', 'highest')
 if pair[1] ~= ARGV[1] then return {'gone'} end
@@ -83,8 +85,8 @@ if ARGV[3] ~= '2' then redis.call('HSET', KEYS[1], 'term', term, 'claimant', ARG
 return {'claimed', term, pair[5]}
 )lua";
 
-// KEYS pair schemas; ARGV incarnation, table's name, the schema that must be there or '', the new one.
-// {'opened'} or {'gone'}, {'other', what is there}.
+// KEYS pair schemas; ARGV incarnation, table's name, the schema that must be there or '', the new
+// one. {'opened'} or {'gone'}, {'other', what is there}.
 constexpr std::string_view kOpenText = R"lua(
 if redis.call('HGET', KEYS[1], 'incarnation') ~= ARGV[1] then return {'gone'} end
 local there = redis.call('HGET', KEYS[2], ARGV[2]) or ''
@@ -93,8 +95,9 @@ redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
 return {'opened'}
 )lua";
 
-// KEYS pair schemas; ARGV incarnation, token, lease in ms, the generation held or '0', prefix of the tables' keys.
-// {'kept', generation} or {'gone'}, {'held'}. A new keeper writes a generation of its own, beside the committed one.
+// KEYS pair schemas; ARGV incarnation, token, lease in ms, the generation held or '0', prefix of
+// the tables' keys. {'kept', generation} or {'gone'}, {'held'}. A new keeper writes a generation of
+// its own, beside the committed one.
 constexpr std::string_view kKeepText = R"lua(
 local pair = redis.call('HMGET', KEYS[1], 'incarnation', 'keeper', 'keeper_until', 'gen', 'building')
 if pair[1] ~= ARGV[1] then return {'gone'} end
@@ -118,8 +121,8 @@ end
 return {'kept', next}
 )lua";
 
-// KEYS pair, a table's key; ARGV incarnation, token, generation, lease in ms, then field and value, '' to remove it.
-// {'put'} or {'gone'}, {'lost'}.
+// KEYS pair, a table's key; ARGV incarnation, token, generation, lease in ms, then field and value,
+// '' to remove it. {'put'} or {'gone'}, {'lost'}.
 constexpr std::string_view kPutText = R"lua(
 local pair = redis.call('HMGET', KEYS[1], 'incarnation', 'keeper', 'building')
 if pair[1] ~= ARGV[1] then return {'gone'} end
@@ -137,9 +140,9 @@ end
 return {'put'}
 )lua";
 
-// KEYS pair feed schemas tables; ARGV incarnation, token, generation, position, trimmed, trimmed bytes, prefix of the
-// tables' keys, then a table's name and summary, ….
-// {'committed'} or {'gone'}, {'lost'}.
+// KEYS pair feed schemas tables; ARGV incarnation, token, generation, position, trimmed, trimmed
+// bytes, prefix of the tables' keys, then a table's name and summary, …. {'committed'} or {'gone'},
+// {'lost'}.
 constexpr std::string_view kCommitText = R"lua(
 local pair = redis.call('HMGET', KEYS[1], 'incarnation', 'keeper', 'building', 'gen', 'trimmed')
 if pair[1] ~= ARGV[1] then return {'gone'} end

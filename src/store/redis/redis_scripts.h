@@ -13,7 +13,8 @@
 namespace mimi::internal {
 
 enum class Script : std::uint8_t {
-  /// Who is there? Makes the repository, or its next incarnation when another server process answers.
+  /// Who is there? Makes the repository, or its next incarnation when another server process
+  /// answers.
   kHello,
   /// Fence, continuity, and the batch's entry in the feed.
   kApply,

@@ -1,14 +1,15 @@
 #ifndef MIMI_SRC_STORE_REDIS_REDIS_TABLES_H_
 #define MIMI_SRC_STORE_REDIS_REDIS_TABLES_H_
 
-// RedisTables: a handle's copy of the pair's tables, and which of their buckets the server does not have yet.
+// RedisTables: a handle's copy of the pair's tables, and which of their buckets the server does not
+// have yet.
 //
-// Bucket i holds the rows with the numbers 64 i to 64 i + 63 (row_map.h), so that a bucket is found and packed without
-// an index of its own; chunk i holds the tombstones with the places 128 i to 128 i + 127. Numbers differ from handle to
-// handle: a new keeper writes all buckets anew.
+// Bucket i holds the rows with the numbers 64 i to 64 i + 63 (row_map.h), so that a bucket is found
+// and packed without an index of its own; chunk i holds the tombstones with the places 128 i to 128
+// i + 127. Numbers differ from handle to handle: a new keeper writes all buckets anew.
 //
-// Rows as JSON: a bucket or chunk is a line for each record, as mimi/json.h writes them. What is read tells by itself which
-// of the two it is.
+// Rows as JSON: a bucket or chunk is a line for each record, as mimi/json.h writes them. What is
+// read tells by itself which of the two it is.
 //
 //     tables.Apply(batch, now, position);            // each batch of the feed, in order
 //     tables.Track();                                // from now on, and all of it: what is dirty
@@ -53,7 +54,8 @@ class RedisTables {
   const RowMap* Find(TableId table) const;
   const RowMaps& maps() const { return maps_; }
 
-  /// Whether this batch can be applied, and if not, whether a longer schema of its table is all that lacks.
+  /// Whether this batch can be applied, and if not, whether a longer schema of its table is all
+  /// that lacks.
   absl::Status CheckFits(const BatchView& batch) const;
   /// A batch of a table that is not open changes nothing.
   void Apply(const BatchView& batch, MonotonicTime now, Position position, Position trimmed);
@@ -65,15 +67,16 @@ class RedisTables {
   void Track();
   void StopTracking();
 
-  /// A bucket or chunk that has to be put; packed in `value`, which is empty when it has to be removed.
+  /// A bucket or chunk that has to be put; packed in `value`, which is empty when it has to be
+  /// removed.
   struct Piece {
     TableId table = 0;
     RowBlobKind kind = RowBlobKind::kRows;
     std::uint64_t number = 0;
     std::string_view value;
   };
-  /// The next piece that is dirty, from the place where the last call stopped; it counts as put. False: the end, and
-  /// the next call begins again.
+  /// The next piece that is dirty, from the place where the last call stopped; it counts as put.
+  /// False: the end, and the next call begins again.
   bool NextDirty(Piece* piece);
 
   /// Buckets and chunks of a table, as they would be if all were put.

@@ -8,7 +8,8 @@
 namespace mimi::internal {
 namespace {
 
-// A pump asks at least each second or so while anything of it is unconfirmed; who is silent for so long is gone.
+// A pump asks at least each second or so while anything of it is unconfirmed; who is silent for so
+// long is gone.
 constexpr Duration kForgetAfter = std::chrono::seconds(60);
 
 }  // namespace

@@ -3,10 +3,11 @@
 
 // RedisWindow: the batches that were accepted and are not confirmed.
 //
-// Each has a ticket, counted over all writers of the handle: what Apply returns. Tickets are confirmed in their order,
-// so one that the server refused stops all behind it, until its writer was told: the next Apply of that stream (table,
-// origin, term) gets the refusal, whereupon the writer counts nothing of it as confirmed any more (sink.h). A writer that
-// never asks again is let go after a while.
+// Each has a ticket, counted over all writers of the handle: what Apply returns. Tickets are
+// confirmed in their order, so one that the server refused stops all behind it, until its writer
+// was told: the next Apply of that stream (table, origin, term) gets the refusal, whereupon the
+// writer counts nothing of it as confirmed any more (sink.h). A writer that never asks again is let
+// go after a while.
 //
 //     ticket = window.Add(batch, incarnation)->ticket;
 //     window.Stored(ticket, position); window.Refused(ticket, status, now);   // what the server answered

@@ -15,8 +15,9 @@
 //                   entries: writer u8, sequence u48, row or key
 //                4  CRC-32C of all that
 //
-// Little-endian. A row's version is {its writer's term, sequence}: 7 bytes beside the row, where an entry of a batch
-// needs 25. Put together by the table's keeper, never changed, replaced as a whole.
+// Little-endian. A row's version is {its writer's term, sequence}: 7 bytes beside the row, where an
+// entry of a batch needs 25. Put together by the table's keeper, never changed, replaced as a
+// whole.
 //
 //     RowBlobWriter blob(RowBlobKind::kRows);
 //     blob.Begin(schema);
@@ -51,7 +52,8 @@ class RowBlobWriter {
 
   /// Empty again, for this table.
   void Begin(const StateSchema& schema);
-  /// REQUIRES: the size that the schema says, fewer than kMaxBlobEntries so far, a sequence below 2^48.
+  /// REQUIRES: the size that the schema says, fewer than kMaxBlobEntries so far, a sequence below
+  /// 2^48.
   void Add(std::span<const std::byte> row_or_key, Origin origin, Version version);
   /// Valid until Begin(). Empty when nothing was added.
   std::string_view Finish();

@@ -328,8 +328,8 @@ TEST_CASE("conntrack driver: events that do not fit are lost, seen, and repaired
   CHECK(world.driver->state().lost == lost);
 }
 
-// An end of an SCTP association by raw packets: few kernels have SCTP sockets, all can track it. What
-// it sends has one chunk and no checksum.
+// An end of an SCTP association by raw packets: few kernels have SCTP sockets, all can track it.
+// What it sends has one chunk and no checksum.
 class SctpEnd {
  public:
   SctpEnd(const NetNamespace& where, std::uint32_t own_tag)
