@@ -156,6 +156,11 @@ class SurvivingReader {
     });
   }
   int loads() const { return loads_; }
+  /// The feed, as this handle has it, does not go back to where the reader is.
+  bool outrun() {
+    const auto cursor = store_->Watch({store_->state().incarnation, cursor_->position()}, [] {});
+    return absl::IsDataLoss(cursor.ok() ? (*cursor)->Next().status() : cursor.status());
+  }
 
  private:
   void Load() {
