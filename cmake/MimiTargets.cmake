@@ -97,21 +97,29 @@ function(mimi_aggregate)
   endif()
 endfunction()
 
-# mimi_c_abi(SOURCES … VERSION_SCRIPT file), called by bindings/c: the C ABI. The header is
+# mimi_c_abi(SOURCES … PER_LIBRARY … VERSION_SCRIPT file), called by bindings/c: the C ABI. The header is
 # bindings/c/mimi.h; everyone includes it as <mimi/c/mimi.h>, the path it is installed at.
 #
 # mimi_c        libmimi.so.1 over all rooms; exports what the version script lists
-# mimi_c_core   libmimi_c_core.a, the same shim over mimi::core, compiled with MIMI_C_CORE_ONLY=1:
-#               functions whose back end is absent return MIMI_UNIMPLEMENTED
+# mimi_c_core   libmimi_c_core.a, the same shim over mimi::core: functions whose back end is absent
+#               return MIMI_UNIMPLEMENTED
+#
+# PER_LIBRARY: the few files that tell the two apart, by MIMI_C_CORE_ONLY.
 function(mimi_c_abi)
-  cmake_parse_arguments(ARG "" "VERSION_SCRIPT" "SOURCES" ${ARGN})
+  cmake_parse_arguments(ARG "" "VERSION_SCRIPT" "SOURCES;PER_LIBRARY" ${ARGN})
   mimi_check_arguments("mimi_c_abi")
   configure_file(${PROJECT_SOURCE_DIR}/bindings/c/mimi.h
                  ${PROJECT_BINARY_DIR}/include/mimi/c/mimi.h COPYONLY)
   set(includes $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
-  add_library(mimi_c_core STATIC ${ARG_SOURCES})
+  add_library(mimi_c_shim OBJECT ${ARG_SOURCES})
+  mimi_defaults(mimi_c_shim)
+  target_include_directories(mimi_c_shim PUBLIC ${includes})
+  target_link_libraries(mimi_c_shim PRIVATE mimi_core)
+  mimi_quick_room(mimi_c_shim)
+
+  add_library(mimi_c_core STATIC $<TARGET_OBJECTS:mimi_c_shim> ${ARG_PER_LIBRARY})
   add_library(mimi::c_core ALIAS mimi_c_core)
   mimi_defaults(mimi_c_core)
   target_include_directories(mimi_c_core PUBLIC ${includes})
@@ -129,7 +137,7 @@ function(mimi_c_abi)
   foreach(room IN LISTS rooms)
     list(APPEND objects $<TARGET_OBJECTS:mimi_room_${room}>)
   endforeach()
-  add_library(mimi_c SHARED ${ARG_SOURCES} ${objects})
+  add_library(mimi_c SHARED $<TARGET_OBJECTS:mimi_c_shim> ${ARG_PER_LIBRARY} ${objects})
   add_library(mimi::c ALIAS mimi_c)
   mimi_defaults(mimi_c)
   target_include_directories(mimi_c PUBLIC ${includes})
