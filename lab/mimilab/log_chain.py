@@ -24,7 +24,7 @@ sync=1
 
 
 class LogChain:
-    def __init__(self, box, place, address, port, priority):
+    def __init__(self, box, place, address, port, nice):
         pipe = place / f"{box}-lines"
         os.mkfifo(pipe)
         configuration = place / f"{box}-ulogd.conf"
@@ -32,7 +32,7 @@ class LogChain:
         # logger opens the pipe when ulogd does, and ends with it.
         send = ["logger", "--udp", "--server", address, "--port", str(port), "--tag", "ulogd"]
         self.processes = [
-            subprocess.Popen(within(box) + urgent(command, priority), stdout=subprocess.DEVNULL,
+            subprocess.Popen(within(box) + urgent(command, nice), stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
             for command in (["sh", "-c", 'exec "$@" <"$0"', str(pipe), *send],
                             ["ulogd", "-c", str(configuration)])]

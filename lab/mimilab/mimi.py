@@ -139,7 +139,7 @@ class Mimi:
             self._write_steering(self.place / "steer")
         if self.options.driver == "syslog":
             self.log_chain = LogChain("primary", self.place, TALK_IP["minion"], LOG_PORT,
-                                      self.options.priority)
+                                      self.options.nice)
         # A closed box's driver is where its log goes to.
         if self.options.store == "memory" or self.log_chain:
             self._run("minion", "driver", "minion", "manager")
@@ -176,7 +176,7 @@ class Mimi:
         with open(self.place / "redis.log", "w", encoding="utf-8") as log:
             self.processes["redis"] = subprocess.Popen(
                 urgent(["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "",
-                        "--dir", str(self.place)], self.options.priority), stdout=log, stderr=log)
+                        "--dir", str(self.place)], self.options.nice), stdout=log, stderr=log)
         deadline = time.monotonic() + 10
         while not socket.exists():
             if time.monotonic() > deadline:
@@ -190,7 +190,7 @@ class Mimi:
         with open(self.place / f"{box}.log", "w", encoding="utf-8") as log:
             self.processes[box] = subprocess.Popen(
                 within(box) + urgent([str(self.program), "run", *chosen, str(path)],
-                                     self.options.priority),
+                                     self.options.nice),
                 stdout=log, stderr=log)
 
     def _ask(self, *words):

@@ -54,7 +54,7 @@ class Conntrackd:
 
     def __init__(self, options, place, switch):
         self.place = Path(place)
-        self.priority = options.priority
+        self.nice = options.nice
         self.switch = switch
         self.processes = []
 
@@ -64,7 +64,7 @@ class Conntrackd:
             path.write_text(CONFIGURATION.format(mine=TALK_IP[box], other=TALK_IP[other], box=box,
                                                  place=self.place))
             self.processes.append(subprocess.Popen(
-                within(box) + urgent(["conntrackd", "-C", str(path)], self.priority),
+                within(box) + urgent(["conntrackd", "-C", str(path)], self.nice),
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         time.sleep(1)  # it has no way to say that it is ready
 

@@ -46,9 +46,9 @@ def add_arguments(parser):
     add("--fault", choices=["link", "blackhole", "planned"], default="link",
         help="link: the switches react; blackhole: links stay up and mimi must notice; "
              "planned: mimi is told to move (default: %(default)s)")
-    add("--priority", type=int, default=10, metavar="1..99",
-        help="of what synchronises (SCHED_FIFO, where allowed), so that a busy machine does not "
-             "keep it from its work; 0: as everything else (default: %(default)s)")
+    add("--nice", type=int, default=-15, metavar="N",
+        help="of what synchronises (where allowed), so that a busy machine does not keep it from "
+             "its work; 0: as everything else (default: %(default)s)")
     add("--connections", type=int, default=1000, help="in all (default: %(default)s)")
     add("--duration", type=int, help="of a run, in seconds (default: 30)")
     add("--period", type=float, default=6.0, help="from fault to fault, in seconds (default: 6)")
