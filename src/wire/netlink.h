@@ -30,11 +30,11 @@
 //
 // Threads: values; one at a time. Lifetime: readers and what they hand out are views of the bytes.
 
+#include <algorithm>
 #include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -127,7 +127,7 @@ class NetlinkWriter {
   // Inline from here on: an entry has some thirty attributes, and there are half a million entries
   // in a second.
   void Put(std::uint16_t type, std::span<const std::byte> value) {
-    std::memcpy(PutHeader(type, value.size()), value.data(), value.size());
+    std::copy(value.begin(), value.end(), PutHeader(type, value.size()));
   }
   void PutU8(std::uint16_t type, std::uint8_t value) { PutOf<std::endian::native>(type, value); }
   /// In host order, as rtnetlink has its numbers.
