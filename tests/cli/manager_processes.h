@@ -25,6 +25,7 @@
 #include "mimi/builtin/steering.h"
 #include "mimi/engine.h"
 
+#include "tests/cli/table_boxes.h"
 #include "tests/store/temporary_directory.h"
 #include "tests/support/real_loop.h"
 
@@ -54,33 +55,7 @@ class BoxesProcess {
   explicit BoxesProcess(const std::string& program) {
     const std::string rows = "{\"key\": 1, \"value\": 7}\n{\"key\": 2, \"value\": 8}\n";
     std::ofstream(directory_.Join("rows.jsonl")) << rows;
-    std::ofstream(directory_.Join("pair.toml")) << R"(
-[pair]
-name = "edge1"
-report_every = "20ms"
-[store]
-url = "file:store"
-[primary.driver]
-kind = "rows_file"
-table = "test.flow"
-path = "rows.jsonl"
-[primary.minion]
-kind = "table"
-table = "test.flow"
-[minion]
-kind = "table"
-table = "test.flow"
-[minion.driver]
-kind = "rows_file"
-table = "test.flow"
-path = "rows.jsonl"
-[schema.test_flow]
-name = "test.flow"
-[schema.test_flow.key]
-key = "u32"
-[schema.test_flow.value]
-value = "u32"
-)";
+    std::ofstream(directory_.Join("pair.toml")) << kTwoTableBoxes;
     pid_ = fork();
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {

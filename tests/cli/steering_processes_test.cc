@@ -18,6 +18,7 @@
 #include "mimi/types.h"
 
 #include "src/base/unique_fd.h"
+#include "tests/cli/table_boxes.h"
 #include "tests/store/temporary_directory.h"
 #include "tests/support/net_namespace.h"
 
@@ -26,33 +27,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Both boxes of the pair and its manager in one process; the flows stand in files.
-constexpr char kPair[] = R"(
-[pair]
-name = "edge1"
-report_every = "20ms"
-[store]
-url = "file:store"
-[primary.driver]
-kind = "rows_file"
-table = "test.flow"
-path = "rows.jsonl"
-[primary.minion]
-kind = "table"
-table = "test.flow"
-[minion]
-kind = "table"
-table = "test.flow"
-[minion.driver]
-kind = "rows_file"
-table = "test.flow"
-path = "rows.jsonl"
-[schema.test_flow]
-name = "test.flow"
-[schema.test_flow.key]
-key = "u32"
-[schema.test_flow.value]
-value = "u32"
+// With both boxes in one process.
+constexpr char kManager[] = R"(
 [manager]
 node = "edge1.manager"
 lease_ttl = "1s"
@@ -141,7 +117,7 @@ class Program {
  public:
   Program(const NetNamespace& where, const std::string& rest) : where_(where) {
     std::ofstream(directory_.Join("rows.jsonl")) << "{\"key\": 1, \"value\": 7}\n";
-    std::ofstream(directory_.Join("pair.toml")) << kPair << rest;
+    std::ofstream(directory_.Join("pair.toml")) << kTwoTableBoxes << kManager << rest;
     setenv("MIMI_RUNTIME_DIR", directory_.path().c_str(), 1);
   }
   void Start() {
